@@ -1,0 +1,227 @@
+//go:build linux
+
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func testLog(t testing.TB) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
+
+// openFailing opens a store that the test is going to break, so that it is not verified at the end.
+func openFailing(t *testing.T, cfg Config) *DB {
+	t.Helper()
+	db, err := Open(cfg, testLog(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// breakFile makes every later write to the process's open files whose path ends so fail.
+func breakFile(t *testing.T, dir, suffix string) {
+	t.Helper()
+	full, err := os.OpenFile("/dev/full", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	fds, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := 0
+	for _, path := range fds {
+		target, err := os.Readlink(path)
+		if err != nil || !strings.HasPrefix(target, dir) || !strings.HasSuffix(target, suffix) {
+			continue
+		}
+		var fd int
+		fmt.Sscan(filepath.Base(path), &fd)
+		if err := unix.Dup3(int(full.Fd()), fd, unix.O_CLOEXEC); err != nil {
+			t.Fatal(err)
+		}
+		broken++
+	}
+	if broken == 0 {
+		t.Fatalf("no open file in %s ends in %s", dir, suffix)
+	}
+}
+
+func put(key string) func(tx *Tx) error {
+	return func(tx *Tx) error {
+		tx.Bucket("b").Put([]byte(key), []byte("value"))
+		return nil
+	}
+}
+
+func (j *Journal) appendOne(s Stream, data string) LSN {
+	b := j.Begin()
+	defer b.End()
+	b.Add(s, []byte(data))
+	return b.Append()
+}
+
+// TestIOFailure: when a write of the store or of the journal fails, everybody who waits gets the error, nothing is
+// acknowledged any more, reads go on, and the next start has all that was acknowledged.
+func TestIOFailure(t *testing.T) {
+	for name, suffix := range map[string]string{"store": storeName, "journal": segmentSuffix} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			db := openFailing(t, Config{Dir: dir})
+			j := db.Journal()
+			before := j.appendOne('x', "before")
+			if err := errors.Join(db.Update(put("before")), j.Wait(t.Context(), before)); err != nil {
+				t.Fatal(err)
+			}
+			breakFile(t, dir, suffix)
+
+			var all sync.WaitGroup
+			for i := range 20 {
+				all.Go(func() {
+					// Both kinds, so that the failure of one file is met by those who wait for the other.
+					for n := range 1000 {
+						err := db.Update(put(fmt.Sprint(i, n)))
+						if err == nil {
+							err = j.Wait(context.Background(), j.appendOne('x', "after"))
+						}
+						if errors.Is(err, ErrFailed) {
+							return
+						}
+					}
+					t.Error("writes go on being acknowledged")
+				})
+			}
+			all.Wait()
+			select {
+			case <-db.Failed():
+			default:
+				t.Error("Failed is not closed")
+			}
+			after := j.appendOne('x', "after")
+			told := make(chan error, 1)
+			j.Notify(before, tell(told))
+			for what, err := range map[string]error{
+				"Update":                  db.Update(put("after")),
+				"Wait":                    j.Wait(t.Context(), after),
+				"Wait for a durable one":  j.Wait(t.Context(), before),
+				"Waiter":                  <-told,
+				"Err":                     db.Err(),
+				"checkpoint, as at Close": j.checkpoint(),
+			} {
+				if !errors.Is(err, ErrFailed) {
+					t.Errorf("%s: %v, want ErrFailed", what, err)
+				}
+			}
+			if err := db.View(func(tx *Tx) error {
+				if tx.Bucket("b").Get([]byte("before")) == nil {
+					t.Error("an old value is not readable")
+				}
+				return nil
+			}); err != nil {
+				t.Errorf("View: %v", err)
+			}
+			if err := db.Close(); !errors.Is(err, ErrFailed) {
+				t.Errorf("Close: %v, want ErrFailed", err)
+			}
+			db = openFailing(t, Config{Dir: dir})
+			if db.Journal().Durable() < before {
+				t.Error("an acknowledged batch is gone after restart")
+			}
+			if err := db.Update(put("again")); err != nil {
+				t.Errorf("Update after restart: %v", err)
+			}
+		})
+	}
+}
+
+type tell chan error
+
+func (w tell) Durable(err error) { w <- err }
+
+// TestBacklogBound: while the disk is slow, Begin blocks instead of filling memory, and goes on when it may.
+func TestBacklogBound(t *testing.T) {
+	const bound, batch, writers = 100_000, 10_000, 8
+	db := openFailing(t, Config{Dir: t.TempDir(), BacklogBytes: bound})
+	j := db.Journal()
+	data := strings.Repeat("x", batch)
+	j.files.Lock() // rotation waits for it: the writer stands still at the end of its file
+	var all sync.WaitGroup
+	for range writers {
+		all.Go(func() {
+			for range 500 {
+				j.appendOne('x', data)
+			}
+		})
+	}
+	most, same := int64(0), 0
+	for ; same < 50; same++ { // until it has stood still for a while
+		if n := j.backlog.Load(); n > most {
+			most, same = n, 0
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	j.files.Unlock()
+	all.Wait()
+	// What the writer holds, what gathers up to the bound, and one batch of everybody who had begun.
+	if limit := int64(bound + (writers+1)*(batch+10)); most > limit {
+		t.Errorf("backlog grew to %d bytes, bound %d", most, bound)
+	}
+	if most <= bound {
+		t.Errorf("backlog only grew to %d bytes: the test does not reach the bound", most)
+	}
+}
+
+// TestMigrate: an older store is brought up step by step, and a step that fails leaves it where it was.
+func TestMigrate(t *testing.T) {
+	dir := t.TempDir()
+	db, err := open(Config{Dir: dir}, testLog(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	step := func(key string) migration { return put(key) }
+	wanted := errors.New("wanted")
+	fails := func(tx *Tx) error { put("half done")(tx); return wanted }
+	if _, err := open(Config{Dir: dir}, testLog(t), []migration{step("one"), fails}); !errors.Is(err, wanted) {
+		t.Fatalf("Open with a failing migration: %v", err)
+	}
+	if _, err := open(Config{Dir: dir}, testLog(t), nil); !errors.Is(err, ErrNewer) {
+		t.Errorf("the first step is not committed: %v", err)
+	}
+	once := 0
+	count := func(tx *Tx) error { once++; return put("two")(tx) }
+	for range 2 {
+		db, err := open(Config{Dir: dir}, testLog(t), []migration{fails, count, step("three")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var keys []string
+		db.View(func(tx *Tx) error {
+			for k := range tx.Bucket("b").Scan(nil, nil) {
+				keys = append(keys, string(k))
+			}
+			return nil
+		})
+		if got := fmt.Sprint(keys); got != "[one three two]" || once != 1 {
+			t.Errorf("keys %v, second step ran %d times", got, once)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

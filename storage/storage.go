@@ -1,0 +1,190 @@
+package storage
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"go.etcd.io/bbolt"
+)
+
+const (
+	storeName   = "xively.db"
+	newName     = "xively.db.new" // a store in the making
+	journalName = "journal"
+)
+
+// Config says where the store is and how it behaves. Sizes are in bytes; 0 means the default.
+type Config struct {
+	Dir string // the data folder; made (0700) when absent
+
+	// CheckpointBytes is how much the journal gathers before it is written into the store. More means rarer and larger
+	// checkpoints, a longer start after a crash, and more disk. Default 64 MiB.
+	CheckpointBytes int64
+
+	// SegmentBytes is the size of one journal file, default 16 MiB.
+	SegmentBytes int64
+
+	// BacklogBytes is how much may be appended to the journal and not yet be on disk before Begin blocks, default 64 MiB.
+	BacklogBytes int64
+
+	// CheckBytes is the largest store file that Open reads as a whole to check it, default 1 GiB (about a second). Of a
+	// larger one it checks the inner pages only; values are checked when read, and Verify checks everything.
+	CheckBytes int64
+
+	// NoSync leaves the disk out: nothing is durable, everything is acknowledged. For the control run of a durability
+	// test, which must then see loss, and nothing else.
+	NoSync bool
+}
+
+func (c *Config) setDefaults() {
+	c.CheckpointBytes = cmp.Or(c.CheckpointBytes, 64<<20)
+	c.SegmentBytes = roundUp(max(cmp.Or(c.SegmentBytes, 16<<20), 2*blockSize))
+	c.BacklogBytes = cmp.Or(c.BacklogBytes, 64<<20)
+	c.CheckBytes = cmp.Or(c.CheckBytes, 1<<30)
+}
+
+// Validate reports the first setting that cannot work.
+func (c Config) Validate() error {
+	switch {
+	case c.Dir == "":
+		return errors.New("storage: dir: a data folder is needed")
+	case c.CheckpointBytes < 0, c.SegmentBytes < 0, c.BacklogBytes < 0, c.CheckBytes < 0:
+		return errors.New("storage: sizes must not be negative")
+	}
+	return nil
+}
+
+// DB is an open store. Its methods may be called from any goroutine.
+type DB struct {
+	// Fixed after Open.
+	cfg     Config
+	log     *slog.Logger
+	lock    *os.File
+	engine  *bbolt.DB
+	journal *Journal
+	failed  chan struct{}
+
+	commits  committer
+	counters counters
+	failure  atomic.Pointer[error] // nil while all is well
+
+	viewsMu sync.Mutex
+	closed  bool // no more views
+	views   sync.WaitGroup
+
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// Journal returns the store's journal.
+func (db *DB) Journal() *Journal { return db.journal }
+
+// Failed returns a channel that is closed at the first I/O failure. From then on nothing is acknowledged; reads go on.
+// The process should log Err and end: the next Open finds out what is on disk.
+func (db *DB) Failed() <-chan struct{} { return db.failed }
+
+// Err returns why the store has failed, wrapping ErrFailed, or nil.
+func (db *DB) Err() error {
+	if p := db.failure.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// fail puts the store into its failed state, which nothing ends, and returns the error of the first failure.
+func (db *DB) fail(cause error) error {
+	err := fmt.Errorf("%w: %w", ErrFailed, cause)
+	if db.failure.CompareAndSwap(nil, &err) {
+		db.log.Error("store failed", "err", cause)
+		close(db.failed)
+		db.journal.abandon()
+	}
+	return db.Err()
+}
+
+// Close takes a last checkpoint, so that the next start replays nothing, and releases the folder. Whoever uses the store
+// must have stopped: an open Batch blocks Close, and what is appended during it may be refused. A second Close returns
+// what the first returned.
+func (db *DB) Close() error {
+	db.closeOnce.Do(func() { db.closeErr = db.close() })
+	return db.closeErr
+}
+
+func (db *DB) close() error {
+	err := db.journal.close()
+	db.stopCommitter()
+	return errors.Join(err, db.release())
+}
+
+func (db *DB) stopCommitter() {
+	q := &db.commits
+	q.mu.Lock()
+	q.closing = true
+	q.wake.Signal()
+	q.mu.Unlock()
+	q.stopped.Wait()
+}
+
+// release waits for the views and closes the files.
+func (db *DB) release() error {
+	db.viewsMu.Lock()
+	db.closed = true
+	db.viewsMu.Unlock()
+	db.views.Wait()
+	var err error
+	if db.engine != nil {
+		err = db.engine.Close()
+	}
+	return errors.Join(err, db.lock.Close())
+}
+
+func (db *DB) beginView() (*bbolt.Tx, error) {
+	db.viewsMu.Lock()
+	if db.closed {
+		db.viewsMu.Unlock()
+		return nil, ErrClosed
+	}
+	db.views.Add(1)
+	db.viewsMu.Unlock()
+	engine, err := db.engine.Begin(false)
+	if err != nil {
+		db.views.Done()
+	}
+	return engine, err
+}
+
+func (db *DB) storePath() string { return filepath.Join(db.cfg.Dir, storeName) }
+
+// fileSize returns 0 for a file that is not there.
+func fileSize(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+func exists(path string) (bool, error) {
+	_, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// syncDir makes the names in a folder durable.
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}
