@@ -1,0 +1,307 @@
+package blueprint
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"xively/internal/fault"
+)
+
+// find returns a live object of the account. An object of another account, a deleted one and none at all are the same
+// NotFound.
+func (t *txn) find(k *kind, id string) (*object, error) {
+	o, err := t.findAny(k, id)
+	if err == nil && o.Deleted != 0 {
+		return nil, notFound(k)
+	}
+	return o, err
+}
+
+func (t *txn) findAny(k *kind, id string) (*object, error) {
+	o, err := load(t.tx, k, id)
+	if err != nil {
+		return nil, err
+	}
+	if o == nil || o.AccountID != t.account {
+		return nil, notFound(k)
+	}
+	return o, nil
+}
+
+func notFound(k *kind) error {
+	return fault.New(fault.NotFound, "There is no %s with this id.", k.title)
+}
+
+// create makes an object out of a request's members.
+func (t *txn) create(k *kind, in map[string]any) (*object, error) {
+	o := &object{ID: uuid.NewString(), AccountID: t.account, Created: t.at.UnixMilli(), CreatedBy: t.by}
+	o.touch(t.by, t.at)
+	if err := t.assign(k, nil, o, in); err != nil {
+		return nil, err
+	}
+	if err := t.admit(k, nil, o); err != nil {
+		return nil, err
+	}
+	t.addCount(k, 1)
+	return o, t.store(k, nil, o)
+}
+
+// update changes the members that a request sends. An empty etag matches every version; a request that changes nothing
+// leaves the version alone.
+func (t *txn) update(k *kind, id, etag string, in map[string]any) (*object, error) {
+	old, err := t.find(k, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := old.fresh(k, etag); err != nil {
+		return nil, err
+	}
+	o := old.clone()
+	if err := t.assign(k, old, o, in); err != nil {
+		return nil, err
+	}
+	if err := t.admit(k, old, o); err != nil {
+		return nil, err
+	}
+	if sameValues(old, o) {
+		return old, nil
+	}
+	o.touch(t.by, t.at)
+	return o, t.store(k, old, o)
+}
+
+func sameValues(a, b *object) bool {
+	return len(a.Values) == 0 && len(b.Values) == 0 || reflect.DeepEqual(a.Values, b.Values)
+}
+
+func (o *object) fresh(k *kind, etag string) error {
+	if etag != "" && etag != o.version() {
+		return fault.New(fault.Stale, "The %s has changed since: its version is %s, the etag says %s. Read it again, then repeat your change.",
+			k.title, o.version(), cut(etag, 32))
+	}
+	return nil
+}
+
+// delete marks an object deleted, with all that it owns.
+func (t *txn) delete(k *kind, id, etag string) (*object, error) {
+	o, err := t.find(k, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.fresh(k, etag); err != nil {
+		return nil, err
+	}
+	if k.removable != nil {
+		if err := k.removable(t, o); err != nil {
+			return nil, err
+		}
+	}
+	if err := t.unreferenced(k, o); err != nil {
+		return nil, err
+	}
+	return t.bury(k, o, "")
+}
+
+func (t *txn) bury(k *kind, old *object, with string) (*object, error) {
+	err := t.eachOwned(k, old.ID, func(kk *kind, owned *object) error {
+		_, err := t.bury(kk, owned, old.ID)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	o := old.clone()
+	o.touch(t.by, t.at)
+	o.Deleted, o.DeletedWith = t.at.UnixMilli(), with
+	t.addCount(k, -1)
+	return o, t.store(k, old, o)
+}
+
+// recover undoes a delete. Recovering what is there is no error.
+func (t *txn) recover(k *kind, id string) (*object, error) {
+	old, err := t.findAny(k, id)
+	if err != nil || old.Deleted == 0 {
+		return old, err
+	}
+	o := old.clone()
+	o.touch(t.by, t.at)
+	o.Deleted, o.DeletedWith = 0, ""
+	if err := t.admit(k, nil, o); err != nil {
+		// What refused it is the state of the directory and not the request: the request has no field to mend.
+		if f := (*fault.Error)(nil); errors.As(err, &f) && f.Kind == fault.Invalid {
+			return nil, fault.New(fault.Conflict, "The %s cannot come back: its %s is refused now. %s", k.title, f.Field, f.Message)
+		}
+		return nil, err
+	}
+	t.addCount(k, 1)
+	if err := t.store(k, old, o); err != nil {
+		return nil, err
+	}
+	return o, t.eachDeletedWith(k, o.ID, func(kk *kind, owned *object) error {
+		_, err := t.recover(kk, owned.ID)
+		return err
+	})
+}
+
+// admit is the last word on a new state of an object: complete, referring to what exists, unique.
+func (t *txn) admit(k *kind, old, o *object) error {
+	if k.prepare != nil {
+		if err := k.prepare(t, old, o); err != nil {
+			return err
+		}
+	}
+	if err := t.complete(k, o); err != nil {
+		return err
+	}
+	if err := t.refers(k, old, o); err != nil {
+		return err
+	}
+	return t.uniquely(k, o)
+}
+
+// store writes the new state, moves the index and lets the kind draw the consequences.
+func (t *txn) store(k *kind, old, o *object) error {
+	if err := t.save(k, o); err != nil {
+		return err
+	}
+	t.reindex(k, old, o)
+	if k.changed != nil {
+		k.changed(t, old, o)
+	}
+	return nil
+}
+
+// target returns the kind a reference points to.
+func (t *txn) target(f *field, o *object) (*kind, error) {
+	if f.refBy == "" {
+		return t.byName[f.refs[0]], nil
+	}
+	name := o.text(f.refBy)
+	for _, r := range f.refs {
+		if r == name {
+			return t.byName[r], nil
+		}
+	}
+	return nil, fault.Field(f.refBy, "This must be one of: %s.", strings.Join(f.refs, ", "))
+}
+
+// refers checks that everything o newly refers to exists in the account.
+func (t *txn) refers(k *kind, old, o *object) error {
+	fields := t.fields(k, o)
+	for i := range fields {
+		f := &fields[i]
+		id := o.text(f.name)
+		if !f.refersTo() || id == "" || old != nil && old.text(f.name) == id {
+			continue
+		}
+		target, err := t.target(f, o)
+		if err != nil {
+			return err
+		}
+		if _, err := t.find(target, id); fault.KindOf(err) == fault.NotFound {
+			return fault.Field(f.name, "There is no %s with the id %s.", target.title, cut(id, 40))
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *txn) uniquely(k *kind, o *object) error {
+	own := o.ref()
+	for i := range k.indexes {
+		ix := &k.indexes[i]
+		value, ok := ix.value(o)
+		if !ix.unique || !ok {
+			continue
+		}
+		for r := range t.refsEqual(k, ix.code, value) {
+			if r != own {
+				last := ix.fields[len(ix.fields)-1]
+				return &fault.Error{Kind: fault.Conflict, Field: last,
+					Message: "There is already a " + k.title + " whose " + last + " is " + quote(o.text(last)) + "."}
+			}
+		}
+	}
+	return nil
+}
+
+// unreferenced refuses a delete while others than owned objects refer to o.
+func (t *txn) unreferenced(k *kind, o *object) error {
+	for _, kk := range t.kinds {
+		for i := range kk.fields {
+			f := &kk.fields[i]
+			if f.owner || !f.mayReferTo(k) {
+				continue
+			}
+			for range t.refsEqual(kk, kk.indexOn(f.name).code, o.ID) {
+				return fault.New(fault.Conflict, "The %s is in use: it is the %s of at least one %s. Change or delete those first.", k.title, f.name, kk.title)
+			}
+		}
+	}
+	return nil
+}
+
+func (f *field) mayReferTo(k *kind) bool {
+	for _, name := range f.refs {
+		if name == k.one {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *txn) eachOwned(k *kind, id string, fn func(*kind, *object) error) error {
+	for _, kk := range t.kinds {
+		for i := range kk.fields {
+			f := &kk.fields[i]
+			if !f.owner || !f.mayReferTo(k) {
+				continue
+			}
+			if err := t.eachRef(kk, kk.indexOn(f.name).code, id, fn); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (t *txn) eachDeletedWith(k *kind, id string, fn func(*kind, *object) error) error {
+	for _, kk := range t.kinds {
+		if err := t.eachRef(kk, indexDeletedWith, id, fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachRef calls fn, which may change the index, with every object under a value of an index.
+func (t *txn) eachRef(k *kind, index byte, value string, fn func(*kind, *object) error) error {
+	var ids []string
+	for r := range t.refsEqual(k, index, value) {
+		ids = append(ids, r.id())
+	}
+	for _, id := range ids {
+		o, err := t.findAny(k, id)
+		if err != nil {
+			return err
+		}
+		if err := fn(k, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cut bounds what a message repeats of a request.
+func cut(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
+}
+
+func quote(s string) string { return "“" + cut(s, 64) + "”" }
