@@ -1,0 +1,88 @@
+package logging
+
+import (
+	"maps"
+	"sync"
+	"time"
+)
+
+// Limits of what Report lets through: for each source a burst, then a trickle of 1,440 a day.
+const (
+	reportBurst   = 20
+	reportRefill  = time.Minute // for one more entry
+	reportSources = 10_000      // counted apart; all others share one allowance
+)
+
+// limiter keeps clients from filling the log with entries they can cause at will. What it leaves out it counts.
+type limiter struct {
+	mu      sync.Mutex
+	sources map[string]*allowance
+}
+
+type allowance struct {
+	left    float64
+	at      time.Time // when left was right
+	omitted int
+	last    Entry // of those left out
+}
+
+func (a *allowance) refill(now time.Time) {
+	a.left = min(reportBurst, a.left+float64(now.Sub(a.at))/float64(reportRefill))
+	a.at = now
+}
+
+// allow reports whether e may be kept. If so, omitted entries of the source that nobody heard of yet are named in it.
+func (l *limiter) allow(source string, e Entry, now time.Time) (Entry, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.sources[source]
+	if a == nil && len(l.sources) >= reportSources {
+		source = ""
+		a = l.sources[source]
+	}
+	if a == nil {
+		a = &allowance{left: reportBurst, at: now}
+		l.sources[source] = a
+	}
+	a.refill(now)
+	if a.left < 1 {
+		a.omitted++
+		a.last = e
+		return e, false
+	}
+	a.left--
+	return a.settle(e), true
+}
+
+// settle adds the count of omitted entries to e and starts it anew.
+func (a *allowance) settle(e Entry) Entry {
+	if a.omitted > 0 {
+		e.Custom = maps.Clone(e.Custom)
+		if e.Custom == nil {
+			e.Custom = map[string]any{}
+		}
+		e.Custom["omitted"] = a.omitted
+		a.omitted, a.last = 0, Entry{}
+	}
+	return e
+}
+
+// summaries returns, for each source that has been quiet since its last entries were left out and may write again, the
+// last of these with the count; and forgets sources that have their whole burst back.
+func (l *limiter) summaries(now time.Time) []Entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var entries []Entry
+	for source, a := range l.sources {
+		a.refill(now)
+		if a.omitted > 0 && a.left >= 1 {
+			a.left--
+			a.omitted-- // the entry itself is told
+			entries = append(entries, a.settle(a.last))
+		}
+		if a.left >= reportBurst && a.omitted == 0 {
+			delete(l.sources, source)
+		}
+	}
+	return entries
+}

@@ -1,0 +1,295 @@
+package logging
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"xively/internal/auth"
+	"xively/internal/fault"
+	"xively/storage"
+)
+
+// stream is the module's letter in the journal.
+const stream storage.Stream = 'l'
+
+// Config of the module.
+type Config struct {
+	// Retention is how long entries are kept, from 1h on; 0 keeps them for good. They are removed from the store within
+	// the hour after; the newest, which are still in the journal, when they have come from there into the store.
+	Retention time.Duration `yaml:"retention"`
+}
+
+// DefaultConfig keeps entries for 30 days.
+func DefaultConfig() Config { return Config{Retention: 30 * 24 * time.Hour} }
+
+// Validate returns what is wrong with c.
+func (c Config) Validate() error {
+	if c.Retention != 0 && c.Retention < time.Hour {
+		return fmt.Errorf("retention: %s is less than 1h; 0 keeps entries for good", c.Retention)
+	}
+	return nil
+}
+
+// Channels knows which topics are log channels.
+type Channels interface {
+	// Log returns whose log channel the topic is; ok is false when it is none.
+	Log(account, topic string) (deviceID, templateID, organizationID string, ok bool)
+}
+
+// Stats counts since the start.
+type Stats struct {
+	Stored  uint64 // entries, from devices and the platform
+	Omitted uint64 // left out by Report's limit
+	Dropped uint64 // lost because more came than could be written, or without an account
+}
+
+const (
+	queueLength = 16_384 // entries waiting for the writer
+	writeAtOnce = 256    // entries in a journal batch
+	tick        = time.Minute
+	sweepEvery  = 60 // ticks
+)
+
+// Service is the logging module. Its methods may be called from any goroutine.
+type Service struct {
+	config   Config
+	engine   *engine
+	channels Channels
+	log      *slog.Logger
+	limiter  limiter
+
+	stored, omitted, dropped atomic.Uint64
+
+	stop context.CancelFunc // ends maintain
+	done sync.WaitGroup     // write and maintain
+
+	mu     sync.RWMutex // held to send on queue, and to close it
+	closed bool
+	queue  chan *item
+}
+
+// item is an entry on its way to the journal; durable, when not nil, hears when it is on disk.
+type item struct {
+	entry   Entry
+	durable chan error
+}
+
+// New opens the module over db, takes in what the journal holds for it, and starts its goroutines. Close ends them.
+func New(cfg Config, db *storage.DB, channels Channels, log *slog.Logger) (*Service, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("logging: %w", err)
+	}
+	e := &engine{db: db}
+	err := db.View(func(tx *storage.Tx) error {
+		e.seq.Store(openStore(tx).seq())
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("logging: %w", err)
+	}
+	if err := db.Journal().Attach(stream, e); err != nil {
+		return nil, fmt.Errorf("logging: %w", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s := &Service{
+		config: cfg, engine: e, channels: channels, log: log,
+		limiter: limiter{sources: map[string]*allowance{}},
+		stop:    stop, queue: make(chan *item, queueLength),
+	}
+	s.done.Go(s.write)
+	s.done.Go(func() { s.maintain(ctx) })
+	return s, nil
+}
+
+// Close writes what Append took and ends the goroutines. The store must still be open. Entries appended later are dropped.
+func (s *Service) Close() error {
+	s.mu.Lock()
+	if !s.closed {
+		s.closed = true
+		close(s.queue)
+	}
+	s.mu.Unlock()
+	s.stop()
+	s.done.Wait()
+	return nil
+}
+
+// Stats returns the counters.
+func (s *Service) Stats() Stats {
+	return Stats{Stored: s.stored.Load(), Omitted: s.omitted.Load(), Dropped: s.dropped.Load()}
+}
+
+// Sink returns what takes the payloads published to a topic, or nil when the topic is no log channel. The function adds
+// the entry to b, which must be open (between Begin and End), and does not keep payload. The entry is durable when b is.
+func (s *Service) Sink(account, topic string) func(from auth.Principal, topic string, payload []byte, b *storage.Batch) {
+	device, template, organization, ok := s.channels.Log(account, topic)
+	if !ok {
+		return nil
+	}
+	return func(_ auth.Principal, _ string, payload []byte, b *storage.Batch) {
+		e := parsePayload(payload)
+		e.AccountID, e.SourceID, e.SourceType = account, device, "deviceId"
+		e.DeviceTemplateID, e.OrganizationID = template, organization
+		s.store(e, b)
+	}
+}
+
+func (s *Service) store(e Entry, b *storage.Batch) {
+	e.normalize(time.Now())
+	if err := s.engine.store(&e, b); err != nil {
+		s.dropped.Add(1)
+		s.log.Error("log entry lost", "err", err)
+		return
+	}
+	s.stored.Add(1)
+}
+
+// Append logs an entry of the platform's own. It never blocks and may be called anywhere, also inside an open journal
+// batch: the entry is written soon after by a goroutine. Should more come than can be written, entries are dropped and
+// counted. An entry needs an account; one without could never be read and is dropped too.
+func (s *Service) Append(e Entry) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed || e.AccountID == "" {
+		s.dropped.Add(1)
+		return
+	}
+	select {
+	case s.queue <- &item{entry: e}:
+	default:
+		s.dropped.Add(1)
+	}
+}
+
+// Report is Append for entries that a client can cause at will, such as refusals and broken connections: of each source,
+// a word of the caller's choosing such as an address or a client id, a burst is kept, then one a minute. The next entry
+// kept says in custom.omitted how many were not.
+func (s *Service) Report(source string, e Entry) {
+	e, ok := s.limiter.allow(e.AccountID+"\x00"+source, e, time.Now())
+	if !ok {
+		s.omitted.Add(1)
+		return
+	}
+	s.Append(e)
+}
+
+// AppendWait is Append that returns when the entry is on disk. It must not be called inside an open journal batch.
+// Errors: fault Unavailable after Close, ctx's, storage's.
+func (s *Service) AppendWait(ctx context.Context, e Entry) error {
+	it := &item{e, make(chan error, 1)}
+	if err := s.send(ctx, it); err != nil {
+		return err
+	}
+	select {
+	case err := <-it.durable:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *Service) send(ctx context.Context, it *item) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return fault.New(fault.Unavailable, "The log is closed.")
+	}
+	select {
+	case s.queue <- it:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// write is the goroutine that brings queued entries into the journal, many at once. New starts it; it ends when the queue
+// is closed and empty.
+func (s *Service) write() {
+	journal := s.engine.db.Journal()
+	for it := range s.queue {
+		b := journal.Begin()
+		waiting := waiters{}
+		for n := 1; ; n++ {
+			s.store(it.entry, b)
+			if it.durable != nil {
+				waiting = append(waiting, it.durable)
+			}
+			var more bool
+			if it, more = s.next(n); !more {
+				break
+			}
+		}
+		lsn := b.Append()
+		b.End()
+		if len(waiting) > 0 {
+			journal.Notify(lsn, waiting)
+		}
+	}
+}
+
+// next returns a queued entry, if there is one and the batch of n may grow.
+func (s *Service) next(n int) (*item, bool) {
+	if n == writeAtOnce {
+		return nil, false
+	}
+	select {
+	case it, ok := <-s.queue:
+		return it, ok
+	default:
+		return nil, false
+	}
+}
+
+type waiters []chan error
+
+// Durable tells the waiters. It is the journal's to call.
+func (w waiters) Durable(err error) {
+	for _, c := range w {
+		c <- err
+	}
+}
+
+// maintain is the goroutine that sums up what Report left out and removes old entries. New starts it; ctx ends it.
+func (s *Service) maintain(ctx context.Context) {
+	began := time.Now()
+	t := time.NewTicker(tick)
+	defer t.Stop()
+	for n := 0; ; n++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		for _, e := range s.limiter.summaries(time.Now()) {
+			s.Append(e)
+		}
+		if n%sweepEvery == 0 && s.config.Retention > 0 {
+			s.sweep(ctx, steadyNow(began).Add(-s.config.Retention))
+		}
+	}
+}
+
+// steadyNow returns the earlier of the wall clock and the time that has really passed since began. A clock that jumps
+// forward while the process runs must not make entries look old.
+func steadyNow(began time.Time) time.Time {
+	wall := time.Now().Round(0)
+	steady := began.Add(time.Since(began)).Round(0)
+	if steady.Before(wall) {
+		return steady
+	}
+	return wall
+}
+
+func (s *Service) sweep(ctx context.Context, cutoff time.Time) {
+	removed, err := s.engine.sweep(cutoff, func() bool { return ctx.Err() != nil })
+	if err != nil {
+		s.log.Error("old log entries not removed", "err", err)
+	}
+	if removed > 0 {
+		s.log.Info("old log entries removed", "entries", removed, "before", cutoff)
+	}
+}
