@@ -6,7 +6,7 @@ import (
 )
 
 // keepBatch is the largest buffer an idle Batch keeps.
-const keepBatch = 64 << 10
+const keepBatch = 256 << 10
 
 // Batch is records that become durable together or not at all. It belongs to one goroutine, from Begin to End.
 type Batch struct {

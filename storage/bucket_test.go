@@ -145,23 +145,32 @@ func mutate(t *testing.T, r *rand.Rand, tx *storage.Tx, state map[string]model) 
 		from, to := randomBytes(r, r.IntN(3)), randomBytes(r, r.IntN(3))
 		next.compare(t, b, from, to)
 		if r.IntN(3) == 0 {
-			for k := range b.Scan(from, nil) { // deletes under its own feet
-				b.Delete(k)
-				delete(next, string(k))
-			}
+			next.eat(t, r, b, next.keys(from, nil), b.Scan(from, nil))
 		}
 		if r.IntN(3) == 0 {
-			for k := range b.ScanDown(nil, to) {
-				if r.IntN(2) == 0 {
-					b.Delete(k)
-					delete(next, string(k))
-				}
-			}
+			keys := next.keys(nil, to)
+			slices.Reverse(keys)
+			next.eat(t, r, b, keys, b.ScanDown(nil, to))
 		}
 		next.compare(t, b, nil, nil)
 		next.compare(t, b, from, to)
 	}
 	return after
+}
+
+// eat deletes most of what the iteration visits, under its feet, and checks that it visits all the keys.
+func (m model) eat(t *testing.T, r *rand.Rand, b *storage.Bucket, keys []string, seq iter.Seq2[[]byte, []byte]) {
+	var visited []string
+	for k := range seq {
+		visited = append(visited, string(k))
+		if r.IntN(4) != 0 {
+			b.Delete(k)
+			delete(m, string(k))
+		}
+	}
+	if !slices.Equal(visited, keys) {
+		t.Fatalf("an iteration that deletes visited %d keys, want %d", len(visited), len(keys))
+	}
 }
 
 func TestPrefix(t *testing.T) {

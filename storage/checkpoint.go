@@ -72,10 +72,9 @@ func (j *Journal) freeze(streams []Stream) (cut LSN, err error) {
 			err = &PanicError{Value: r, Stack: debug.Stack()}
 		}
 	}()
-	j.mu.Lock()
-	cut = j.next - 1
-	j.mu.Unlock()
+	cut = j.Last()
 	j.since.Store(j.backlog.Load())
+	j.letBegin()
 	for _, s := range streams {
 		j.consumers[s].Freeze()
 	}

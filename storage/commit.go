@@ -39,7 +39,7 @@ type call struct {
 // fsync runs, the next group gathers.
 //
 // fn runs exactly once, on the committer's goroutine, one fn at a time: it must be quick, do no other I/O and call neither
-// Update nor View. When it returns an error, that error comes back and only its own writes are undone; a panic in it comes
+// Update nor View; a lock that it takes must not be held by anyone who calls Update. When it returns an error, that error comes back and only its own writes are undone; a panic in it comes
 // back as *PanicError. Any other error means that the store has failed (see Failed) or is closed; whether the writes are
 // on disk is then known after the next Open.
 func (db *DB) Update(fn func(tx *Tx) error) error {

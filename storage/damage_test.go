@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"xively/storage"
@@ -124,6 +125,60 @@ func TestBitRotLarge(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestDamagedValue: a transaction that meets a spoiled value ends with an error that names it; the others go on, even in
+// the same group.
+func TestDamagedValue(t *testing.T) {
+	dir := t.TempDir()
+	db := storagetest.OpenIn(t, dir)
+	fill(t, db)
+	storagetest.Check(t, db, dir)
+	path := filepath.Join(dir, store)
+	var original []byte
+	edit(t, path, func(b []byte) []byte {
+		original = bytes.Clone(b)
+		return bytes.ReplaceAll(b, []byte("value4000000"), []byte("value4000001")) // key 002000
+	})
+	cfg := storagetest.Config(dir)
+	cfg.CheckBytes = 1
+	db, err := storage.Open(cfg, storagetest.Log(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	spoiled, good := []byte("key 002000"), []byte("key 002001")
+	get := func(key []byte) func(*storage.Tx) error {
+		return func(tx *storage.Tx) error { tx.Bucket("many").Get(key); return nil }
+	}
+	scan := func(tx *storage.Tx) error {
+		for range tx.Bucket("many").ScanDown(nil, nil) {
+		}
+		return nil
+	}
+	put := func(tx *storage.Tx) error { tx.Bucket("small").Put([]byte("half"), nil); return get(spoiled)(tx) }
+	errs := gathered(t, db, get(good), get(spoiled), put, scan, func(tx *storage.Tx) error {
+		tx.Bucket("small").Put([]byte("whole"), nil)
+		return nil
+	})
+	errs = append(errs, db.View(get(good)), db.View(get(spoiled)), db.View(scan))
+	for i, wantDamage := range []bool{false, true, true, true, false, false, true, true} {
+		switch err := errs[i]; {
+		case !wantDamage && err != nil:
+			t.Errorf("%d: %v", i, err)
+		case wantDamage && (!errors.Is(err, storage.ErrDamaged) || !strings.Contains(err.Error(), `bucket many, key "key 002000"`)):
+			t.Errorf("%d: %v, want ErrDamaged naming the key", i, err)
+		}
+	}
+	view(t, db, func(tx *storage.Tx) {
+		if tx.Bucket("small").Get([]byte("half")) != nil || tx.Bucket("small").Get([]byte("whole")) == nil {
+			t.Error("the damaged transaction was not undone alone")
+		}
+	})
+	db.Close()
+	if err := os.WriteFile(path, original, 0o600); err != nil { // for the check at the end
+		t.Fatal(err)
+	}
 }
 
 // TestJournalRot: changed bits in the journal are reported, or cost at most the end of it, as a torn end would.

@@ -17,9 +17,11 @@ type Consumer interface {
 	// during the call.
 	Replay(lsn LSN, record []byte) error
 	// Freeze is called when no batch is open: remember (swap out) what Flush must write. It must be quick and do no I/O.
+	// A lock that it takes must not be held by anyone who calls Begin.
 	Freeze()
 	// Flush writes what was frozen; after it everything up to the cut must be in the store. It runs inside Update, with
-	// everybody else's writes waiting: bulk belongs here, slow work does not.
+	// everybody else's writes waiting: bulk belongs here, slow work does not. A lock that it takes must not be held
+	// by anyone who calls Update.
 	Flush(tx *Tx) error
 }
 
@@ -100,6 +102,7 @@ func openJournal(db *DB, info storeInfo) (*Journal, error) {
 	for _, s := range j.live {
 		j.since.Add(s.end - blockSize)
 	}
+	j.since.Store(min(j.since.Load(), db.cfg.CheckpointBytes)) // more is due at the first write, when all have attached
 	return j, nil
 }
 
@@ -111,10 +114,14 @@ func (j *Journal) start() {
 	go j.checkpointLoop()
 }
 
-// Begin opens a batch. It blocks while the backlog is over Config.BacklogBytes, and while a checkpoint freezes memory.
-// A goroutine may have one batch open at a time, and must not wait for another goroutine that calls Begin before End.
+// overdue is how many checkpoints may be due before Begin waits for one to end.
+const overdue = 4
+
+// Begin opens a batch. It blocks while the backlog is over Config.BacklogBytes, while a checkpoint freezes memory, and
+// while checkpoints cannot keep up. A goroutine may have one batch open at a time. It must hold no lock that a Freeze
+// takes, and between Begin and End not wait for a goroutine that calls Begin.
 func (j *Journal) Begin() *Batch {
-	if j.backlog.Load() > j.db.cfg.BacklogBytes {
+	if j.full() {
 		j.waitForSpace()
 	}
 	j.barrier.RLock()
@@ -129,13 +136,32 @@ func (j *Journal) Begin() *Batch {
 func (j *Journal) waitForSpace() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for j.backlog.Load() > j.db.cfg.BacklogBytes && !j.broken {
+	for j.full() && !j.broken {
 		j.space.Wait()
 	}
 }
 
+// full reports whether Begin must wait: for the disk, or for a checkpoint that takes so long that the next ones are due.
+func (j *Journal) full() bool {
+	return j.backlog.Load() > j.db.cfg.BacklogBytes || j.since.Load() > overdue*j.db.cfg.CheckpointBytes
+}
+
+// letBegin lets those who wait for space look again.
+func (j *Journal) letBegin() {
+	j.mu.Lock()
+	j.space.Broadcast()
+	j.mu.Unlock()
+}
+
 // Durable returns the newest LSN that is on disk; everything up to it is as well.
 func (j *Journal) Durable() LSN { return j.durable.Load() }
+
+// Last returns the newest LSN given out, on disk or not.
+func (j *Journal) Last() LSN {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.next - 1
+}
 
 // Wait blocks until lsn is on disk. It returns the store's error when that will never be, or ctx's.
 func (j *Journal) Wait(ctx context.Context, lsn LSN) error {

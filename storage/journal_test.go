@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"xively/storage"
@@ -371,12 +372,11 @@ func TestCheckpointNeverInsideBatch(t *testing.T) {
 	}
 	lsn := record(j, 'a', binary.BigEndian.AppendUint64(nil, 1), func() { c.add(1) })
 	wait(t, j, lsn)
-	want := c.counts(t, db)[1]
 	db = storagetest.OpenIn(t, storagetest.Crash(t, db, dir))
 	c = newTally("a")
 	attach(t, db, 'a', c)
-	if got := c.counts(t, db)[1]; got != want || want != uint64(lsn) {
-		t.Errorf("%d after the crash, %d before, %d appended", got, want, lsn)
+	if got := c.counts(t, db)[1]; got != lsn {
+		t.Errorf("%d after the crash, %d appended", got, lsn)
 	}
 }
 
@@ -405,6 +405,17 @@ func TestConsumerFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestVirtualTime: a store works inside a synctest bubble, so that modules can test their timers over a real one.
+func TestVirtualTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := storagetest.Open(t)
+		attach(t, db, 'a', newTally("a"))
+		update(t, db, func(tx *storage.Tx) { tx.Bucket("b").Put([]byte("k"), nil) })
+		time.Sleep(time.Hour)
+		wait(t, db.Journal(), record(db.Journal(), 'a', make([]byte, 8), nil))
+	})
 }
 
 // TestTornTail: the last frame cut off at every byte of it never blocks a start, and loses itself alone.

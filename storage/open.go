@@ -120,9 +120,6 @@ func makeFolder(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	if err := os.Chmod(dir, 0o700); err != nil { // whatever the umask
-		return err
-	}
 	return syncDir(filepath.Dir(dir))
 }
 
@@ -207,5 +204,5 @@ func createStore(path string, id [idLen]byte) error {
 		version := binary.BigEndian.AppendUint32(nil, schemaVersion(migrations))
 		return errors.Join(put(b, schemaKey, version), put(b, idKey, id[:]))
 	})
-	return errors.Join(err, engine.Close(), os.Chmod(path, 0o600))
+	return errors.Join(err, engine.Close())
 }

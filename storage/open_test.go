@@ -27,6 +27,7 @@ func used(t *testing.T) string {
 	dir := t.TempDir()
 	db := storagetest.OpenIn(t, dir)
 	fill(t, db)
+	attach(t, db, 'y', new(collector)) // so that Close leaves a cut
 	for i := range 600 {
 		lsn := record(db.Journal(), 'x', bytes.Repeat([]byte{byte(i)}, 1500), nil)
 		if i%50 == 0 {
@@ -140,6 +141,10 @@ func TestRefusals(t *testing.T) {
 		}, storage.ErrDamaged, "journal"},
 		{"first journal file missing", func(t *testing.T, dir string) { remove(t, journalFiles(t, dir)[0]) }, storage.ErrDamaged, "missing"},
 		{"middle journal file missing", func(t *testing.T, dir string) { remove(t, journalFiles(t, dir)[1]) }, storage.ErrDamaged, "missing"},
+		{"newest journal file missing", func(t *testing.T, dir string) {
+			f := journalFiles(t, dir)
+			remove(t, f[len(f)-1])
+		}, storage.ErrDamaged, "journal ends"},
 		{"journal of another store", func(t *testing.T, dir string) {
 			other := used(t)
 			for i, f := range journalFiles(t, other) {

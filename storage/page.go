@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/fnv"
 )
@@ -84,6 +85,9 @@ func (p page) elements(leaf bool) (list []element, what string) {
 	end := pageHeaderLen + count*elementLen
 	if end > len(p) {
 		return nil, "more entries than fit"
+	}
+	if count == 0 && len(p) >= end+elementLen && !bytes.Equal(p[end:end+elementLen], make([]byte, elementLen)) {
+		return nil, "entries but no count"
 	}
 	list = make([]element, 0, count)
 	for i := range count {

@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -128,7 +127,7 @@ func (c *chain) lookForTorn(s *segment, f *os.File) error {
 
 // createJournal makes the folder with its first, empty file.
 func createJournal(dir string, id [idLen]byte, size int64) error {
-	if err := errors.Join(os.Mkdir(dir, 0o700), os.Chmod(dir, 0o700)); err != nil {
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
 	f, err := makeSegment(dir, "", &segment{seq: 1, first: 1, size: size, store: id})

@@ -64,12 +64,3 @@ func (b *Bucket) putUint32(key string, v uint32) {
 func (b *Bucket) putUint64(key string, v uint64) {
 	b.Put([]byte(key), binary.BigEndian.AppendUint64(nil, v))
 }
-
-// uint64 returns 0 for an absent key.
-func (b *Bucket) uint64(key string) uint64 {
-	v := b.Get([]byte(key))
-	if len(v) != 8 {
-		return 0
-	}
-	return binary.BigEndian.Uint64(v)
-}

@@ -154,9 +154,6 @@ func makeSegment(dir, spare string, s *segment) (*os.File, error) {
 }
 
 func (s *segment) settle(f *os.File, temporary string) error {
-	if err := f.Chmod(0o600); err != nil {
-		return err
-	}
 	if err := preallocate(f, s.size); err != nil {
 		return err
 	}

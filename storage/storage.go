@@ -31,7 +31,8 @@ type Config struct {
 	// SegmentBytes is the size of one journal file, default 16 MiB.
 	SegmentBytes int64
 
-	// BacklogBytes is how much may be appended to the journal and not yet be on disk before Begin blocks, default 64 MiB.
+	// BacklogBytes is how much may be appended to the journal and not yet be on disk before Begin blocks. Memory may hold
+	// twice as much. Half of SegmentBytes or less lets every group fit into a file. Default 8 MiB.
 	BacklogBytes int64
 
 	// CheckBytes is the largest store file that Open reads as a whole to check it, default 1 GiB (about a second). Of a
@@ -46,7 +47,7 @@ type Config struct {
 func (c *Config) setDefaults() {
 	c.CheckpointBytes = cmp.Or(c.CheckpointBytes, 64<<20)
 	c.SegmentBytes = roundUp(max(cmp.Or(c.SegmentBytes, 16<<20), 2*blockSize))
-	c.BacklogBytes = cmp.Or(c.BacklogBytes, 64<<20)
+	c.BacklogBytes = cmp.Or(c.BacklogBytes, 8<<20)
 	c.CheckBytes = cmp.Or(c.CheckBytes, 1<<30)
 }
 

@@ -12,7 +12,7 @@ type Tx struct {
 	engine   *bbolt.Tx
 	writable bool
 	done     bool
-	buckets  map[string]*Bucket
+	buckets  []*Bucket // those asked for; a transaction uses few
 
 	// Of a write transaction.
 	undo     []change // what to put back, newest last
@@ -53,16 +53,15 @@ func (db *DB) View(fn func(tx *Tx) error) (err error) {
 // Bucket returns the bucket with this name, a flat word with dots such as "blueprint.devices". It is made by the first
 // Put; until then it reads as empty. The name "storage" is this package's own.
 func (tx *Tx) Bucket(name string) *Bucket {
-	if b, ok := tx.buckets[name]; ok {
-		return b
+	for _, b := range tx.buckets {
+		if b.name == name {
+			return b
+		}
 	}
 	b := &Bucket{tx: tx, name: name, seed: bucketSeed(name)}
 	tx.check()
 	b.engine = tx.engineBucket(name)
-	if tx.buckets == nil {
-		tx.buckets = make(map[string]*Bucket)
-	}
-	tx.buckets[name] = b
+	tx.buckets = append(tx.buckets, b)
 	return b
 }
 

@@ -73,9 +73,7 @@ func (j *Journal) written(g *gathering) {
 	g.reset()
 	j.writer.idle = g
 	if before := j.backlog.Add(-n) + n; before > j.db.cfg.BacklogBytes {
-		j.mu.Lock()
-		j.space.Broadcast()
-		j.mu.Unlock()
+		j.letBegin()
 	}
 	if j.since.Add(n+frameHeaderLen) > j.db.cfg.CheckpointBytes {
 		select {
@@ -88,7 +86,7 @@ func (j *Journal) written(g *gathering) {
 // write makes one frame durable. The block it begins in is written again with the same bytes in front.
 func (w *writer) write(j *Journal, g *gathering) error {
 	body := g.body()
-	if len(body) > maxFrameBody {
+	if uint64(len(body)) > maxFrameBody {
 		return fmt.Errorf("a group of %d bytes is too large for one frame", len(body))
 	}
 	need := int64(frameHeaderLen + len(body))

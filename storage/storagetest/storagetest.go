@@ -10,7 +10,7 @@ import (
 
 // Config is a store in dir with sizes so small that a test meets new journal files and checkpoints on its way.
 func Config(dir string) storage.Config {
-	return storage.Config{Dir: dir, CheckpointBytes: 1 << 20, SegmentBytes: 256 << 10}
+	return storage.Config{Dir: dir, CheckpointBytes: 1 << 20, SegmentBytes: 256 << 10, BacklogBytes: 128 << 10}
 }
 
 // Log writes to the test's output.
