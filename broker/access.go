@@ -1,0 +1,66 @@
+package broker
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"xively/internal/auth"
+	"xively/storage"
+)
+
+// Authenticator says who a connecting client is. It is asked once per CONNECT, on that connection's own goroutine.
+type Authenticator interface {
+	// Authenticate returns the caller. user is empty and password nil when CONNECT did not carry them.
+	//
+	// With an error the Principal says who the client claims to be, as far as that is known: for the log of that account, nothing else.
+	//
+	// Errors are *fault.Error: Unauthenticated gives CONNACK 0x04, Forbidden 0x05, Unavailable and TooMany 0x03. The message goes
+	// to the log, never to the client.
+	Authenticate(ctx context.Context, clientID, user string, password []byte, remote net.Addr) (auth.Principal, error)
+}
+
+// Authorizer judges topics. An answer is kept for as long as Epoch stays the same, so that no PUBLISH costs a look-up.
+// A nil error allows; otherwise the message names the rule that refuses, in words for the account's admin.
+type Authorizer interface {
+	// Epoch changes whenever an earlier answer may have become wrong.
+	Epoch() uint64
+	MayPublish(p auth.Principal, topic string) error
+	// MaySubscribe allows a filter when every topic it can match may be read, or when MayReceive will judge each topic.
+	MaySubscribe(p auth.Principal, filter string) error
+	// MayReceive judges one topic at delivery: live, retained and queued alike.
+	MayReceive(p auth.Principal, topic string) error
+}
+
+// Tap looks at accepted publishes on behalf of a module.
+type Tap interface {
+	// Sink returns the function that takes every publish to topic, or nil when the module has no use for them. It is asked once
+	// per route and again when Epoch changes.
+	//
+	// The function runs on the publisher's goroutine. payload is valid only during the call. It adds to b whatever must last; the publish
+	// is acknowledged after b is on disk.
+	Sink(account, topic string) func(from auth.Principal, topic string, payload []byte, b *storage.Batch)
+}
+
+// Events hears of what an admin will want to look up later. Calls come from many goroutines and must not block.
+type Events interface {
+	Connected(ConnInfo)
+	// Disconnected tells why in words: "client sent DISCONNECT", "keep alive of 60s ran out", "[MQTT-3.1.0-2] second CONNECT".
+	Disconnected(info ConnInfo, reason string)
+	// Refused tells that action ("connect", "publish", "subscribe", "will", "deliver") on object (a topic or filter, may be empty) was
+	// turned down, and by which rule.
+	Refused(info ConnInfo, action, object, reason string)
+}
+
+// ConnInfo describes a Network Connection to the outside. Its strings come from the client and are not to be trusted as text.
+type ConnInfo struct {
+	Principal    auth.Principal
+	ClientID     string
+	Remote       string // "203.0.113.9:40312"
+	Transport    string // "tcp", "tls", "ws", "wss"
+	TLSVersion   string // "TLS 1.3"; "" without TLS
+	Protocol     string // "MQTT 3.1.1" or "MQTT 3.1"
+	CleanSession bool
+	KeepAlive    time.Duration
+	At           time.Time
+}

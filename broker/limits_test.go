@@ -1,0 +1,228 @@
+package broker_test
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"xively/broker"
+	bt "xively/broker/brokertest"
+	"xively/broker/packet"
+)
+
+// R05: a subscriber that does not read loses QoS 0, counted; the others get everything at once; in the end it is closed.
+func TestSlowSubscriberShedsQoS0(t *testing.T) {
+	const n, size = 1000, 1000
+	cfg := broker.Config{OutgoingBytes: 64 << 10, WriteTimeout: time.Minute}
+	inBubble(t, cfg, func(t *testing.T, b *bt.Broker) {
+		slow, _ := b.Connect("slow", bt.KeepAlive(0))
+		slow.Subscribe("a", 0)
+		slow.Stall()
+		fast, _ := b.Connect("fast", bt.KeepAlive(0))
+		fast.Subscribe("a", 0)
+		pub, _ := b.Connect("pub", bt.KeepAlive(0))
+		start := time.Now()
+		for i := range n {
+			p := bt.Publish("a", fmt.Sprintf("%0*d", size, i), 0, 0)
+			pub.Send(p...)
+			fast.Expect(p...)
+		}
+		if took := time.Since(start); took > 100*time.Millisecond {
+			t.Errorf("the others waited %v for the slow one", took)
+		}
+		st := stats(b)
+		if least := uint64(n - 3*cfg.OutgoingBytes/size); st.DroppedQoS0 < least || st.DroppedQoS0 >= n {
+			t.Errorf("%d messages were counted as dropped, want %d or more of %d", st.DroppedQoS0, least, n)
+		}
+		if st.Delivered+st.DroppedQoS0 != 2*n {
+			t.Errorf("%d delivered and %d dropped are not %d", st.Delivered, st.DroppedQoS0, 2*n)
+		}
+		time.Sleep(cfg.WriteTimeout + time.Second)
+		if told(b, "disconnected slow: client took nothing for too long") != 1 {
+			t.Error("the slow client was not closed")
+		}
+		fast.Ping()
+	})
+}
+
+// A slow subscriber that recovers gets live messages again, and what it gets is whole.
+func TestSlowSubscriberRecovers(t *testing.T) {
+	inBubble(t, broker.Config{OutgoingBytes: 64 << 10}, func(t *testing.T, b *bt.Broker) {
+		slow, _ := b.Connect("slow")
+		slow.Subscribe("a", 0)
+		pub, _ := b.Connect("pub")
+		for round := range 3 {
+			slow.Stall()
+			for i := range 300 {
+				pub.Publish("a", fmt.Sprintf("%0*d", 1000, i), 0, 0)
+			}
+			pub.Ping()
+			slow.Resume()
+			last := -1
+			for p := slow.Try(quiet); p != nil; p = slow.Try(quiet) {
+				var m packet.Publish
+				if err := m.Decode(p); err != nil {
+					t.Fatal(err)
+				}
+				i, err := strconv.Atoi(string(m.Payload))
+				if err != nil || i <= last {
+					t.Fatalf("message %d came after %d, %v", i, last, err)
+				}
+				last = i
+			}
+			if last < 60 || last > 250 || stats(b).DroppedQoS0 == 0 {
+				t.Errorf("round %d: the last message was %d; want what fits in 64 KiB", round, last)
+			}
+		}
+	})
+}
+
+// R05: QoS 1 and 2 for a subscriber that does not read wait in its queue, all of them while there is room, in order.
+func TestSlowSubscriberKeepsQoS1(t *testing.T) {
+	for _, persistent := range []bool{false, true} {
+		for qos := byte(1); qos <= 2; qos++ {
+			t.Run(fmt.Sprintf("persistent %v QoS %d", persistent, qos), func(t *testing.T) {
+				inBubble(t, broker.Config{OutgoingBytes: 16 << 10, MaxInflight: 100}, func(t *testing.T, b *bt.Broker) {
+					const n = 300
+					var opts []bt.Option
+					if persistent {
+						opts = append(opts, bt.Persistent)
+					}
+					slow, _ := b.Connect("slow", opts...)
+					slow.Subscribe("a", qos)
+					slow.Stall()
+					pub, _ := b.Connect("pub")
+					for i := range n {
+						pub.Publish("a", fmt.Sprintf("%0*d", 1000, i), 1, 1)
+						pub.ExpectAck(packet.PUBACK, 1)
+					}
+					slow.Resume()
+					for i := range n {
+						slow.Expect(bt.Publish("a", fmt.Sprintf("%0*d", 1000, i), 1, uint16(i+1))...)
+						slow.Ack(packet.PUBACK, uint16(i+1))
+					}
+					slow.ExpectNothing(quiet)
+					if st := stats(b); st.DroppedQueue != 0 || st.DroppedQoS0 != 0 {
+						t.Errorf("dropped: %+v", st)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A client that asks and does not take the answers is not read from any more: the answers do not pile up.
+func TestAnswersAreNotTaken(t *testing.T) {
+	for name, p := range map[string][]byte{
+		"PINGREQ":   {0xc0, 0},
+		"PUBREL":    bt.Ack(packet.PUBREL, 1),
+		"PUBLISH":   bt.Publish("a", "x", 1, 1),
+		"SUBSCRIBE": bt.Subscribe(1, "b", 0),
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, broker.Config{OutgoingBytes: 16 << 10}, func(t *testing.T, b *bt.Broker) {
+				c, _ := b.Connect("c", bt.KeepAlive(0))
+				c.Stall()
+				chunk := bytes.Repeat(p, 4096/len(p))
+				_ = c.Conn.SetWriteDeadline(time.Now().Add(20 * time.Second))
+				taken := 0
+				for taken < 8<<20 {
+					n, err := c.Conn.Write(chunk)
+					taken += n
+					if err != nil {
+						break
+					}
+				}
+				if taken > 1<<20 {
+					t.Errorf("the server took %d bytes of %s without being rid of its answers", taken, name)
+				}
+				other, _ := b.Connect("other")
+				other.Ping()
+				c.Resume() // it goes on where it stopped
+				if taken%len(p) != 0 {
+					c.Send(p[taken%len(p):]...)
+				}
+				for range (taken + len(p) - 1) / len(p) {
+					if c.Next() == nil {
+						t.Fatal("an answer is missing")
+					}
+				}
+				c.Ping()
+			})
+		})
+	}
+}
+
+// Server.Close ends every connection and every goroutine, also those of clients that take nothing; afterwards nobody gets in.
+func TestClose(t *testing.T) {
+	inBubble(t, broker.Config{}, func(t *testing.T, b *bt.Broker) {
+		var all []*bt.Client
+		for i := range 20 {
+			c, _ := b.Connect(fmt.Sprint("c", i), bt.Persistent)
+			c.Subscribe("a", 1)
+			if i%3 == 0 {
+				c.Stall()
+			}
+			all = append(all, c)
+		}
+		for range 5 {
+			all[1].Publish("a", string(make([]byte, 100<<10)), 1, 1)
+		}
+		silent := b.Dial()
+		start := time.Now()
+		b.Stop()
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("Close took %v", took)
+		}
+		silent.ExpectClosed()
+		for _, c := range all {
+			c.Resume()
+			for c.Next() != nil {
+			}
+			if !c.Closed() {
+				t.Error("a connection is still open")
+			}
+		}
+		late := b.Dial()
+		late.Send(bt.ConnectPacket("late")...)
+		late.ExpectClosed()
+		synctest.Wait()
+		if st := b.Stats(); st.Connections != 0 {
+			t.Errorf("%d connections are left", st.Connections)
+		}
+	})
+}
+
+// R25: connections of every kind leave nothing behind.
+func TestNothingIsLeft(t *testing.T) {
+	inBubble(t, broker.Config{}, func(t *testing.T, b *bt.Broker) {
+		for i := range 200 {
+			c := b.Dial()
+			switch i % 5 {
+			case 0:
+				c.Send(bt.ConnectPacket("c", bt.Password("wrong"))...)
+			case 1:
+				c.Send(0xff)
+			case 2:
+				c.Send(bt.ConnectPacket("c")...)
+				c.Next()
+				c.Send(0xe0, 0)
+			case 3:
+				c.Send(bt.ConnectPacket("c")...)
+				c.Next()
+				c.Send(bt.Subscribe(1, "a/#", 1)...)
+				c.Next()
+			case 4: // takes the last one over
+				c.Send(bt.ConnectPacket("c")...)
+				c.Next()
+			}
+			_ = c.Conn.Close()
+		}
+		if st := stats(b); st.Connections != 0 || st.Sessions != 0 {
+			t.Errorf("%d connections and %d sessions are left", st.Connections, st.Sessions)
+		}
+	})
+}

@@ -1,0 +1,312 @@
+package broker
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// ServeTCP accepts MQTT connections without TLS until ln is closed or the server is.
+func (s *Server) ServeTCP(ln net.Listener) error {
+	return s.acceptFrom(ln, func(w *wire) { s.serve(w, w, "tcp", nil) })
+}
+
+// ServeConn serves one MQTT connection that came from elsewhere than a listener. It returns once the connection is accepted or gone.
+func (s *Server) ServeConn(nc net.Conn) {
+	if !s.begin() {
+		_ = nc.Close()
+		return
+	}
+	defer s.tasks.Done()
+	w := newWire(nc)
+	s.serve(w, w, "tcp", nil)
+}
+
+// ServeTLS accepts MQTT connections over TLS. A client may name the protocol mqtt in its handshake (ALPN) and need not.
+func (s *Server) ServeTLS(ln net.Listener, tc *tls.Config) error {
+	if len(tc.NextProtos) > 0 { // an empty list takes whatever clients name
+		tc = tc.Clone()
+		tc.NextProtos = slices.Concat([]string{"mqtt"}, tc.NextProtos)
+	}
+	return s.acceptFrom(ln, func(w *wire) {
+		if t, ok := s.handshake(w, tc); ok {
+			s.serve(t, w, "tls", nil)
+		}
+	})
+}
+
+// ServeShared accepts TLS connections and tells MQTT from HTTP: by the protocol that the client named in the handshake (ALPN), or else by
+// its first byte, which in MQTT is CONNECT's and in HTTP is a letter. HTTP connections are h's; it must be served nowhere else with
+// this listener.
+func (s *Server) ServeShared(ln net.Listener, tc *tls.Config, h *http.Server) error {
+	tc = tc.Clone()
+	tc.NextProtos = slices.Concat([]string{"h2", "http/1.1", "mqtt"}, tc.NextProtos)
+	web := &handedListener{addr: ln.Addr(), conns: make(chan net.Conn), closed: make(chan struct{})}
+	var serving sync.WaitGroup
+	defer serving.Wait()
+	defer web.Close()
+	serving.Go(func() { _ = h.Serve(web) })
+	return s.acceptFrom(ln, func(w *wire) {
+		t, ok := s.handshake(w, tc)
+		if !ok {
+			return
+		}
+		switch t.ConnectionState().NegotiatedProtocol {
+		case "h2", "http/1.1":
+			w.handOver(web, t)
+		case "mqtt":
+			s.serve(t, w, "tls", nil)
+		default:
+			s.sniff(t, w, web)
+		}
+	})
+}
+
+func (s *Server) sniff(t *tls.Conn, w *wire, web *handedListener) {
+	first := make([]byte, 1)
+	if _, err := io.ReadFull(t, first); err != nil {
+		w.slot.leave()
+		_ = t.Close()
+		return
+	}
+	if first[0] < 'A' || first[0] > 'Z' {
+		s.serve(t, w, "tls", first)
+		return
+	}
+	w.handOver(web, &sniffedConn{Conn: t, early: bytes.NewReader(first)})
+}
+
+// handOver leaves a connection to HTTP, which has time limits of its own.
+func (w *wire) handOver(web *handedListener, c net.Conn) {
+	w.slot.leave()
+	_ = w.SetDeadline(time.Time{})
+	web.hand(c)
+}
+
+// handshake bounds the TLS handshake in time. The connection keeps its place at the door: serve goes on with it.
+func (s *Server) handshake(w *wire, tc *tls.Config) (*tls.Conn, bool) {
+	slot, ok := s.door.enter(w)
+	if !ok {
+		s.stats.refused.Add(1)
+		s.log.Warn("connection refused", "remote", w.RemoteAddr(), "reason", reasonTooManyOpen)
+		_ = w.Close()
+		return nil, false
+	}
+	_ = w.SetDeadline(slot.until)
+	t := tls.Server(w, tc)
+	if err := t.HandshakeContext(s.stopped); err != nil {
+		slot.leave()
+		s.stats.refused.Add(1)
+		if !errors.Is(err, io.EOF) {
+			s.log.Info("TLS handshake failed", "remote", w.RemoteAddr(), "err", err)
+		}
+		_ = w.Close()
+		return nil, false
+	}
+	return t, true
+}
+
+// begin makes the calling goroutine one that Close waits for; false once Close was called. The caller ends with tasks.Done.
+func (s *Server) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.tasks.Add(1)
+	return true
+}
+
+// acceptFrom accepts until the listener closes, each connection on a goroutine of its own. Errors of accept, such as too many open
+// files, are waited out.
+func (s *Server) acceptFrom(ln net.Listener, serve func(*wire)) error {
+	if !s.listen(ln) {
+		_ = ln.Close()
+		return ErrClosed
+	}
+	defer s.unlisten(ln)
+	pause := time.Duration(0)
+	for {
+		nc, err := ln.Accept()
+		if err == nil {
+			pause = 0
+			s.tasks.Go(func() { serve(newWire(nc)) })
+			continue
+		}
+		if errors.Is(err, net.ErrClosed) || s.stopped.Err() != nil {
+			return nil
+		}
+		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+		s.log.Error("accept failed", "err", err, "retry_in", pause)
+		select {
+		case <-time.After(pause):
+		case <-s.stopped.Done():
+			return nil
+		}
+	}
+}
+
+// listen makes ln one that Close closes, and its accept loop one that Close waits for; false once Close was called.
+func (s *Server) listen(ln net.Listener) bool {
+	if !s.begin() {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		s.tasks.Done()
+		return false
+	}
+	s.listeners[ln] = struct{}{}
+	return true
+}
+
+func (s *Server) unlisten(ln net.Listener) {
+	s.mu.Lock()
+	delete(s.listeners, ln)
+	s.mu.Unlock()
+	s.tasks.Done()
+}
+
+// Listener prepares an HTTP listener for WebSocket clients: their connections must be able to write without waiting.
+func (s *Server) Listener(ln net.Listener) net.Listener { return wireListener{ln} }
+
+type wireListener struct{ net.Listener }
+
+func (l wireListener) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return newWire(nc), nil
+}
+
+// sniffedConn is a TLS connection whose first byte was read to see what it speaks.
+type sniffedConn struct {
+	net.Conn
+	early *bytes.Reader
+}
+
+func (c *sniffedConn) Read(p []byte) (int, error) {
+	if c.early != nil {
+		n, err := c.early.Read(p)
+		if c.early.Len() == 0 {
+			c.early = nil
+		}
+		return n, err
+	}
+	return c.Conn.Read(p)
+}
+
+// TLSState tells an http.Server's ConnContext that the connection is encrypted, which net/http sees only on a bare *tls.Conn.
+func (c *sniffedConn) TLSState() tls.ConnectionState { return c.Conn.(*tls.Conn).ConnectionState() }
+
+// handedListener is a net.Listener fed by hand.
+type handedListener struct {
+	addr   net.Addr
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *handedListener) hand(c net.Conn) {
+	select {
+	case l.conns <- c:
+	case <-l.closed:
+		_ = c.Close()
+	}
+}
+
+func (l *handedListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *handedListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *handedListener) Addr() net.Addr { return l.addr }
+
+// door bounds the connections that nobody has vouched for yet: those in their TLS handshake or before the end of CONNECT.
+type door struct {
+	max, maxPerIP int
+	patience      time.Duration
+
+	mu     sync.Mutex
+	all    map[*slot]struct{}
+	byIP   map[string]int
+	closed bool
+}
+
+// slot is one connection's place at the door. It is given up by leave, at the latest when it is not used any more.
+type slot struct {
+	d     *door
+	w     *wire
+	ip    string
+	until time.Time // the end of CONNECT, TLS handshake included
+}
+
+func (d *door) init(cfg Config) {
+	d.max, d.maxPerIP, d.patience = cfg.MaxUnauthenticated, cfg.MaxUnauthenticatedPerIP, cfg.ConnectTimeout
+	d.all, d.byIP = map[*slot]struct{}{}, map[string]int{}
+}
+
+// enter takes a place, or reports that there is none; one that has a place keeps it. A wait would only move the queue to where nobody
+// sees it.
+func (d *door) enter(w *wire) (*slot, bool) {
+	ip := hostOf(w.RemoteAddr())
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if w.slot != nil {
+		return w.slot, !d.closed
+	}
+	if d.closed || len(d.all) >= d.max || d.byIP[ip] >= d.maxPerIP {
+		return nil, false
+	}
+	w.slot = &slot{d: d, w: w, ip: ip, until: time.Now().Add(d.patience)}
+	d.all[w.slot] = struct{}{}
+	d.byIP[ip]++
+	return w.slot, true
+}
+
+func (s *slot) leave() {
+	s.d.mu.Lock()
+	defer s.d.mu.Unlock()
+	if s.w.slot != s {
+		return
+	}
+	s.w.slot = nil
+	delete(s.d.all, s)
+	if s.d.byIP[s.ip]--; s.d.byIP[s.ip] == 0 {
+		delete(s.d.byIP, s.ip)
+	}
+}
+
+// closeAll ends everybody at the door, for good.
+func (d *door) closeAll() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	for s := range d.all {
+		_ = s.w.Close()
+	}
+}
+
+func hostOf(a net.Addr) string {
+	if host, _, err := net.SplitHostPort(a.String()); err == nil {
+		return host
+	}
+	return a.String()
+}

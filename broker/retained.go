@@ -1,0 +1,117 @@
+package broker
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"xively/broker/topic"
+)
+
+// retainedStore holds an account's retained messages, the newest of each topic. The order of two writers is their LSNs'.
+type retainedStore struct {
+	mu    sync.RWMutex
+	names topic.Names[*Message]
+	gone  map[string]uint64 // topics deleted while an older writer may still be about to set them
+}
+
+// set stores m, or with an empty payload deletes what is there [MQTT-3.3.1-10]. It reports whether anything changed.
+func (r *retainedStore) set(name string, m *Message) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if old, ok := r.names.Get(name); ok && old.lsn > m.lsn {
+		return false
+	}
+	if len(m.payload) == 0 {
+		if r.gone == nil {
+			r.gone = map[string]uint64{}
+		}
+		r.gone[name] = m.lsn
+		return r.names.Delete(name)
+	}
+	if r.gone[name] > m.lsn {
+		return false
+	}
+	delete(r.gone, name)
+	r.names.Set(name, m)
+	return true
+}
+
+// forget drops the marks of deleted topics. Called when no batch is open: nobody holds an older LSN any more.
+func (r *retainedStore) forget() {
+	r.mu.Lock()
+	clear(r.gone)
+	r.mu.Unlock()
+}
+
+func (r *retainedStore) get(name string) *Message {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	m, _ := r.names.Get(name)
+	return m
+}
+
+func (r *retainedStore) len() int {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.names.Len()
+}
+
+// match returns the retained messages whose topic the filter matches, by topic.
+func (r *retainedStore) match(filter string) []*Message {
+	r.mu.RLock()
+	var out []*Message
+	r.names.Match(filter, func(_ string, m *Message) bool {
+		out = append(out, m)
+		return true
+	})
+	r.mu.RUnlock()
+	slices.SortFunc(out, func(a, b *Message) int { return strings.Compare(a.topic, b.topic) })
+	return out
+}
+
+// sendRetained gives the client the retained messages of a filter it has subscribed to, old subscription or new [MQTT-3.3.1-6]
+// [MQTT-3.8.4-3]. They carry the RETAIN flag [MQTT-3.3.1-8].
+func (c *conn) sendRetained(filter string, granted byte) {
+	for _, m := range c.sess.sp.retained.match(filter) {
+		if c.srv.authz.MayReceive(c.who, m.topic) != nil {
+			continue // a filter wider than the grant: the same rule as for live messages
+		}
+		c.sess.deliverRetained(c, m, granted)
+	}
+}
+
+// deliverRetained sends or queues one retained message. At QoS 0 it goes ahead of the connection's buffer bound being judged: what does not
+// fit now waits in the session like the others, for a subscriber that gets half of what is retained has been told a falsehood.
+func (s *Session) deliverRetained(c *conn, m *Message, granted byte) {
+	if qos := min(m.qos, granted); qos > 0 && s.persistent() {
+		s.deliverRetainedLasting(m, qos)
+		return
+	}
+	s.mu.Lock()
+	s.replay.push(replayed{m.topic, granted})
+	s.pumpLocked(c)
+	s.mu.Unlock()
+	c.outMu.Lock()
+	if len(c.out) > 0 {
+		c.pub.touchLocked(c)
+	}
+	c.outMu.Unlock()
+}
+
+// deliverRetainedLasting queues a copy under an LSN of its own: the session must get it even if it comes back after a crash, and even if
+// the topic's retained message is another one by then.
+func (s *Session) deliverRetainedLasting(m *Message, qos byte) {
+	b := s.srv.jnl.Begin()
+	id, ok := s.reserve(len(m.payload))
+	if ok {
+		copied := &Message{topic: m.topic, payload: m.payload, qos: m.qos}
+		s.srv.store.addQueuedRetained(b, copied, receiver{s, id, qos})
+		copied.lsn = b.Append()
+		s.enqueue(queued{msg: copied, id: id, qos: qos, retain: true})
+	}
+	b.End()
+	if !ok {
+		s.srv.dropQueued(s, m.topic)
+	}
+}

@@ -1,0 +1,44 @@
+package broker
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+// rawIO says that sockets are read and written without the runtime's blocking-call protocol. They are non-blocking, so the calls
+// return at once and the scheduler need not be told.
+const rawIO = true
+
+// rawWrite writes what the socket takes now; a full socket is 0 and no error.
+func rawWrite(fd uintptr, p []byte) (int, error) {
+	done := 0
+	for done < len(p) {
+		n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(&p[done])), uintptr(len(p)-done))
+		switch errno {
+		case 0:
+			done += int(n)
+		case syscall.EAGAIN:
+			return done, nil
+		case syscall.EINTR:
+		default:
+			return done, errno
+		}
+	}
+	return done, nil
+}
+
+// rawRead reads what is there. again: nothing now. n == 0 without again or error: the peer closed its side.
+func rawRead(fd uintptr, p []byte) (n int, again bool, err error) {
+	for {
+		r, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
+		switch errno {
+		case 0:
+			return int(r), false, nil
+		case syscall.EAGAIN:
+			return 0, true, nil
+		case syscall.EINTR:
+		default:
+			return 0, false, errno
+		}
+	}
+}

@@ -1,0 +1,11 @@
+//go:build !linux
+
+package broker
+
+// rawIO is off where raw non-blocking calls are not known to be safe: reads go through net.Conn, writes through the
+// connection's writer goroutine.
+const rawIO = false
+
+func rawWrite(uintptr, []byte) (int, error) { panic("broker: rawWrite without rawIO") }
+
+func rawRead(uintptr, []byte) (int, bool, error) { panic("broker: rawRead without rawIO") }
