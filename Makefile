@@ -1,0 +1,28 @@
+# The daily commands. .ci/run is what a change has to pass.
+
+.PHONY: check fuzz bench run soak
+
+check: # format, vet, staticcheck, tests under the race detector
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w"; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+	go test -race -short -shuffle=on ./...
+
+FUZZTIME ?= 60s
+fuzz: # every fuzz target for FUZZTIME
+	@for pkg in $$(go list ./...); do \
+	  for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "-- $$pkg $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done
+
+COUNT ?= 6
+bench: # all benchmarks, ready for benchstat
+	go test -run '^$$' -bench . -benchmem -count $(COUNT) ./...
+
+run: # a server on ./data
+	go run . serve
+
+ROUNDS ?= 1000
+soak: # kill and restart under load, ROUNDS times
+	go test -run TestKill -count 1 -timeout 0 -v . -rounds $(ROUNDS)

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"xively/blueprint"
+	"xively/broker"
+	"xively/identity"
+	"xively/internal/auth"
+	"xively/internal/fault"
+	"xively/logging"
+)
+
+// The few lines between modules that do not know each other. Each type here answers one module's question with
+// another's knowledge.
+
+// authenticator answers the broker's CONNECT (broker.Authenticator).
+type authenticator struct {
+	identity  *identity.Service
+	directory *blueprint.Service
+	anonymous string // account whose free topics need no credentials; "" for none
+}
+
+// tokenUser is the user name that says that the password is a sign-in token.
+const tokenUser = "Auth:JWT"
+
+func (a authenticator) Authenticate(ctx context.Context, clientID, user string, password []byte, _ net.Addr) (auth.Principal, error) {
+	switch {
+	case user == tokenUser:
+		return a.identity.VerifyFresh(ctx, string(password))
+	case user == "" && password == nil && a.anonymous != "":
+		return auth.Principal{Kind: auth.Anonymous, AccountID: a.anonymous}, nil
+	}
+	return a.directory.AuthenticateMQTT(ctx, clientID, user, password)
+}
+
+// channels tells timeseries and logging which topics are theirs (timeseries.Channels, logging.Channels).
+type channels struct{ directory *blueprint.Service }
+
+func (c channels) TimeSeries(account, topic string) bool {
+	ch, ok := c.directory.Channel(account, topic)
+	return ok && ch.PersistenceType == "timeSeries"
+}
+
+func (c channels) Log(account, topic string) (deviceID, templateID, organizationID string, ok bool) {
+	ch, ok := c.directory.Channel(account, topic)
+	if !ok || ch.Channel != "_log" {
+		return "", "", "", false
+	}
+	return ch.DeviceID, ch.DeviceTemplateID, ch.OrganizationID, true
+}
+
+// reading lets somebody read a topic's stored points who may receive them (timeseries.Access).
+type reading struct{ directory *blueprint.Service }
+
+func (r reading) MayRead(p auth.Principal, topic string) error {
+	return r.directory.MayReceive(p, topic)
+}
+
+// events writes what happens on connections into the account's log and the device's state (broker.Events,
+// timeseries.Reporter). None of its methods block.
+type events struct {
+	logs      *logging.Service
+	directory *blueprint.Service
+}
+
+func (e events) Connected(c broker.ConnInfo) {
+	e.setConnected(c, true)
+	entry := e.entry(c, logging.Lifecycle, "200", title(c.Principal)+" connected")
+	entry.Custom["connected"] = true
+	e.logs.Append(entry)
+}
+
+func (e events) Disconnected(c broker.ConnInfo, reason string) {
+	e.setConnected(c, false)
+	entry := e.entry(c, logging.Lifecycle, "200", title(c.Principal)+" disconnected: "+reason)
+	entry.Custom["connected"] = false
+	e.logs.Append(entry)
+}
+
+func (e events) setConnected(c broker.ConnInfo, connected bool) {
+	if c.Principal.Kind == auth.Device {
+		ip, _, _ := net.SplitHostPort(c.Remote)
+		e.directory.SetConnected(c.Principal.ID, connected, c.At, ip)
+	}
+}
+
+func (e events) Refused(c broker.ConnInfo, action, object, reason string) {
+	message := title(c.Principal) + ": " + action + " refused: " + reason
+	if object != "" {
+		message = title(c.Principal) + ": " + action + " " + quoted(object) + " refused: " + reason
+	}
+	entry := e.entry(c, logging.Warning, "403", message)
+	entry.Custom["action"], entry.Custom["topic"] = action, object
+	entry.Tags = []string{"refused"}
+	e.logs.Report(c.Principal.String()+c.ClientID, entry)
+}
+
+// Malformed tells that a time-series channel got something that is no point.
+func (e events) Malformed(account, topic string, from auth.Principal, reason string) {
+	from.AccountID = account
+	entry := e.entry(broker.ConnInfo{Principal: from}, logging.Warning, "422",
+		"Message on "+quoted(topic)+" delivered but not stored: "+reason)
+	entry.Custom["topic"] = topic
+	entry.Tags = []string{"malformed"}
+	e.logs.Report(topic, entry)
+}
+
+// entry begins a log entry about a connection.
+func (e events) entry(c broker.ConnInfo, severity, code, message string) logging.Entry {
+	p := c.Principal
+	entry := logging.Entry{
+		AccountID: p.AccountID, SourceID: p.ID, SourceType: p.Kind.String() + "Id",
+		Severity: severity, Code: code, Message: message, Custom: map[string]any{},
+	}
+	switch p.Kind {
+	case auth.Device, auth.Nobody: // somebody who was not let in may have claimed to be a device
+		if ch, ok := e.directory.Channel(p.AccountID, "xi/blue/v1/"+p.AccountID+"/d/"+p.ID+"/_log"); ok {
+			entry.SourceType = auth.Device.String() + "Id"
+			entry.DeviceTemplateID, entry.OrganizationID = ch.DeviceTemplateID, ch.OrganizationID
+		}
+	}
+	if c.Remote != "" {
+		entry.Custom["clientId"], entry.Custom["remote"], entry.Custom["transport"] = c.ClientID, c.Remote, c.Transport
+		entry.Details = c.Protocol + " by " + c.Transport + " from " + c.Remote
+		if c.TLSVersion != "" {
+			entry.Details += ", " + c.TLSVersion
+		}
+	}
+	return entry
+}
+
+// title names a principal at the start of a sentence.
+func title(p auth.Principal) string {
+	switch p.Kind {
+	case auth.Device:
+		return "Device"
+	case auth.AccountUser:
+		return "Account user"
+	case auth.EndUser:
+		return "End user"
+	case auth.Application:
+		return "Application"
+	case auth.Anonymous:
+		return "Anonymous client"
+	}
+	return "Client"
+}
+
+// quoted shows text that comes from a client.
+func quoted(s string) string { return "“" + printable(s) + "”" }
+
+// checkAnonymous refuses a broker.anonymous that names no account: a typing error must not look like a working setting.
+func checkAnonymous(id *identity.Service, account string) error {
+	if account == "" {
+		return nil
+	}
+	_, err := id.Account(account)
+	var f *fault.Error
+	if errors.As(err, &f) && f.Kind == fault.NotFound {
+		return usageError("broker.anonymous: there is no account %s", account)
+	}
+	return err
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"xively/internal/bench"
+)
+
+// benchOptions are the flags of `xively bench`.
+type benchOptions struct {
+	output
+	broker   string
+	ca       string
+	insecure bool
+	username string
+	password string
+	pid      int
+	load     bench.Options
+	qos      int
+}
+
+func newBenchCommand() *cobra.Command {
+	o := benchOptions{}
+	cmd := &cobra.Command{
+		Use:   "bench [SCENARIO…]",
+		Short: "Load an MQTT broker and measure it",
+		Long: "Load any MQTT 3.1.1 broker and measure messages per second, latency and, given the broker's process id, the processor time\n" +
+			"and memory it took. Every scenario is a closed loop: a message that does not arrive is an error.\n\n" +
+			"Scenarios: " + strings.Join(bench.Scenarios(), ", ") + ". Without a name: fan-out, fan-in and pairs.\n\n" +
+			"The broker must let the clients use topics below bench-…/ : free topics of an account user, or broker.anonymous.",
+		Example: "  xively bench --broker mqtt://127.0.0.1:1883 --pid $(pidof mosquitto)\n" +
+			"  xively bench pairs latency -q 1 --persistent --broker mqtts://127.0.0.1:8883 --ca data/tls/ca.pem -u ID --password-file secret",
+		ValidArgs: bench.Scenarios(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				args = []string{"fan-out", "fan-in", "pairs"}
+			}
+			return o.run(cmd, args)
+		},
+	}
+	f := cmd.Flags()
+	o.output.register(cmd)
+	f.StringVar(&o.broker, "broker", "mqtt://127.0.0.1:1883", "MQTT `URL`: mqtt, mqtts, ws or wss")
+	f.StringVar(&o.ca, "ca", "", "PEM `file` with an authority to trust")
+	f.BoolVar(&o.insecure, "insecure", false, "do not verify the broker's certificate")
+	f.StringVarP(&o.username, "username", "u", "", "user name (default: no credentials)")
+	f.StringVar(&o.password, "password-file", "", "`file` with the user name's secret")
+	f.IntVar(&o.pid, "pid", 0, "the broker's process id on this machine: measure its processor time and memory")
+	f.IntVarP(&o.qos, "qos", "q", 0, "QoS 0, 1 or 2")
+	f.IntVar(&o.load.Clients, "clients", 0, "subscribers of fan-out, publishers of fan-in, pairs, connections (default: the scenario's)")
+	f.IntVar(&o.load.Payload, "payload", 0, "payload `bytes` (default 64)")
+	f.IntVar(&o.load.Window, "window", 0, "messages that a publisher sends before it waits (default 16)")
+	f.IntVar(&o.load.Rate, "rate", 0, "messages per second of scenario latency (default 1000)")
+	f.DurationVar(&o.load.Duration, "duration", 5*time.Second, "how long each scenario runs")
+	f.BoolVar(&o.load.Persistent, "persistent", false, "subscribers with persistent sessions")
+	return cmd
+}
+
+func (o *benchOptions) run(cmd *cobra.Command, scenarios []string) error {
+	if o.qos < 0 || o.qos > 2 {
+		return usageError("--qos: %d is not 0, 1 or 2", o.qos)
+	}
+	o.load.QoS = byte(o.qos)
+	target, err := o.target()
+	if err != nil {
+		return err
+	}
+	var rows []object
+	for _, s := range scenarios {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s …\n", s)
+		res, err := bench.Run(cmd.Context(), s, target, o.load)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s, err)
+		}
+		rows = append(rows, benchRow(res))
+	}
+	return o.list(cmd.OutOrStdout(), rows, column{"SCENARIO", "scenario"}, column{"QOS", "qos"}, column{"COUNT", "count"}, column{"PER SECOND", "perSecond"},
+		column{"CPU µs EACH", "cpuMicroseconds"}, column{"MEMORY KiB", "residentKiB"}, column{"KiB/CLIENT", "kibPerClient"}, column{"P50", "p50"}, column{"P99", "p99"}, column{"MAX", "max"})
+}
+
+// target works out how to reach the broker.
+func (o *benchOptions) target() (bench.Target, error) {
+	u, err := url.Parse(o.broker)
+	if err != nil || u.Host == "" {
+		return bench.Target{}, usageError("--broker: %q is no URL such as mqtt://127.0.0.1:1883", o.broker)
+	}
+	t := bench.Target{Addr: u.Host, User: o.username, PID: o.pid, Path: first(u.Path, "/mqtt")}
+	switch u.Scheme {
+	case "mqtt", "tcp":
+	case "mqtts", "ssl":
+		t.TLS = &tls.Config{}
+	case "ws":
+		t.WebSocket = true
+	case "wss":
+		t.WebSocket, t.TLS = true, &tls.Config{}
+	default:
+		return t, usageError("--broker: scheme %q is not mqtt, mqtts, ws or wss", u.Scheme)
+	}
+	if t.TLS != nil {
+		t.TLS.MinVersion, t.TLS.ServerName, t.TLS.InsecureSkipVerify = tls.VersionTLS12, u.Hostname(), o.insecure
+		if o.ca != "" {
+			pem, err := os.ReadFile(o.ca)
+			if err != nil {
+				return t, err
+			}
+			t.TLS.RootCAs = x509.NewCertPool()
+			if !t.TLS.RootCAs.AppendCertsFromPEM(pem) {
+				return t, usageError("--ca: %s holds no certificate", o.ca)
+			}
+		}
+	}
+	if o.password != "" {
+		secret, err := os.ReadFile(o.password)
+		if err != nil {
+			return t, err
+		}
+		t.Password = strings.TrimRight(string(secret), "\r\n")
+	}
+	return t, nil
+}
+
+// benchRow rounds a result to what can be relied on.
+func benchRow(r bench.Result) object {
+	row := object{"scenario": r.Scenario, "qos": int(r.QoS), "count": r.Count, "seconds": r.Elapsed.Seconds(), "perSecond": int64(r.PerSecond)}
+	if r.CPU > 0 {
+		row["cpuMicroseconds"] = fmt.Sprintf("%.2f", r.CPU)
+	}
+	if r.Resident > 0 {
+		row["residentKiB"] = r.Resident >> 10
+	}
+	if r.PerClient != 0 {
+		row["kibPerClient"] = fmt.Sprintf("%.2f", r.PerClient/1024)
+	}
+	if r.P50 > 0 {
+		row["p50"], row["p99"], row["p999"], row["max"] = r.P50.String(), r.P99.String(), r.P999.String(), r.LatencyMax.String()
+	}
+	return row
+}

@@ -1,0 +1,341 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// The commands on the object directory: devices, templates, credentials.
+
+var deviceColumns = []column{
+	{"ID", "id"}, {"SERIAL NUMBER", "serialNumber"}, {"NAME", "name"}, {"STATE", "provisioningState"},
+	{"CONNECTED", "connected"}, {"TEMPLATE", "deviceTemplateId"},
+}
+
+func newDevicesCommand() *cobra.Command {
+	cmd := group("devices", "Create, list, show and delete devices")
+	cmd.AddCommand(newDevicesCreateCommand(), newDevicesListCommand(), newDevicesGetCommand(), newDevicesDeleteCommand())
+	return cmd
+}
+
+func newDevicesCreateCommand() *cobra.Command {
+	var (
+		server                               serverFlags
+		out                                  output
+		serial, template, organization, name string
+		credential                           bool
+	)
+	cmd := &cobra.Command{
+		Use:   "create --serial NUMBER",
+		Short: "Create a device",
+		Example: `  xively devices create --serial AP-000001 --template Sensor --credential
+  xively devices create --serial AP-000002 -o json`,
+		Args: exactArgs(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := server.signedIn()
+			if err != nil {
+				return err
+			}
+			templateID, err := findTemplate(cmd, c, template)
+			if err != nil {
+				return err
+			}
+			body := object{"accountId": c.AccountID, "deviceTemplateId": templateID, "serialNumber": serial}
+			if organization != "" {
+				body["organizationId"] = organization
+			}
+			if name != "" {
+				body["name"] = name
+			}
+			device, err := c.one(cmd.Context(), http.MethodPost, "/api/v1/devices", body, "device")
+			if err != nil {
+				return err
+			}
+			columns := deviceColumns
+			if credential {
+				made, err := createCredential(cmd, c, cell(device["id"]), "device")
+				if err != nil {
+					return fmt.Errorf("device %s was created, its credential was not: %w", cell(device["id"]), err)
+				}
+				if device, err = c.one(cmd.Context(), http.MethodGet, "/api/v1/devices/"+url.PathEscape(cell(device["id"])), nil, "device"); err != nil {
+					return err
+				}
+				device["secret"] = made["secret"]
+				columns = append(columns[:len(columns):len(columns)], column{"SECRET", "secret"})
+			}
+			return out.one(cmd.OutOrStdout(), device, columns...)
+		},
+	}
+	server.register(cmd)
+	out.register(cmd)
+	cmd.Flags().StringVar(&serial, "serial", "", "serial `number`, unique in the account")
+	cmd.Flags().StringVar(&template, "template", "Default Device Template", "device template, by `name or id`")
+	cmd.Flags().StringVar(&organization, "organization", "", "`id` of the organization (group) that owns it")
+	cmd.Flags().StringVar(&name, "name", "", "`name` for people")
+	cmd.Flags().BoolVar(&credential, "credential", false, "also make its MQTT credential and print the secret, once")
+	required(cmd, "serial")
+	return cmd
+}
+
+func newDevicesListCommand() *cobra.Command {
+	var (
+		server                         serverFlags
+		out                            output
+		serial, template, organization string
+		page, size                     int
+	)
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List devices, a page at a time",
+		Args:  exactArgs(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := server.signedIn()
+			if err != nil {
+				return err
+			}
+			templateID := ""
+			if template != "" {
+				if templateID, err = findTemplate(cmd, c, template); err != nil {
+					return err
+				}
+			}
+			rows, total, err := c.list(cmd.Context(), "/api/v1/devices"+query("accountId", c.AccountID,
+				"serialNumber", serial, "deviceTemplateId", templateID, "organizationId", organization,
+				"page", strconv.Itoa(page), "pageSize", strconv.Itoa(size)), "devices")
+			if err != nil {
+				return err
+			}
+			if page*size < total {
+				defer fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d; next: --page %d\n", len(rows), total, page+1)
+			}
+			return out.list(cmd.OutOrStdout(), rows, deviceColumns...)
+		},
+	}
+	server.register(cmd)
+	out.register(cmd)
+	cmd.Flags().StringVar(&serial, "serial", "", "only serial numbers that contain this `text`")
+	cmd.Flags().StringVar(&template, "template", "", "only devices of this template, by `name or id`")
+	cmd.Flags().StringVar(&organization, "organization", "", "only devices of the organization with this `id`")
+	cmd.Flags().IntVar(&page, "page", 1, "page `number`, from 1")
+	cmd.Flags().IntVar(&size, "page-size", 100, "devices per page, 1 to 1000")
+	return cmd
+}
+
+func newDevicesGetCommand() *cobra.Command {
+	var (
+		server serverFlags
+		out    output
+	)
+	cmd := &cobra.Command{
+		Use:   "get ID",
+		Short: "Show a device and the topics of its channels",
+		Args:  exactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := server.signedIn()
+			if err != nil {
+				return err
+			}
+			device, err := c.one(cmd.Context(), http.MethodGet, "/api/v1/devices/"+url.PathEscape(args[0]), nil, "device")
+			if err != nil {
+				return err
+			}
+			if err := out.one(cmd.OutOrStdout(), device, append(deviceColumns[:len(deviceColumns):len(deviceColumns)],
+				column{"CREATED", "created"}, column{"LAST CONNECTED", "lastConnected"}, column{"VERSION", "version"})...); err != nil {
+				return err
+			}
+			if out.format != "table" {
+				return nil
+			}
+			fmt.Fprintln(cmd.OutOrStdout())
+			return out.list(cmd.OutOrStdout(), objects(device["channels"]),
+				column{"CHANNEL", "channelTemplateName"}, column{"KEPT AS", "persistenceType"}, column{"TOPIC", "channel"})
+		},
+	}
+	server.register(cmd)
+	out.register(cmd)
+	return cmd
+}
+
+func newDevicesDeleteCommand() *cobra.Command {
+	var server serverFlags
+	cmd := &cobra.Command{
+		Use:   "delete ID…",
+		Short: "Delete devices",
+		Args:  atLeastArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := server.signedIn()
+			if err != nil {
+				return err
+			}
+			for _, id := range args {
+				if err := c.call(cmd.Context(), http.MethodDelete, "/api/v1/devices/"+url.PathEscape(id), nil, nil); err != nil {
+					return fmt.Errorf("device %s: %w", id, err)
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "Deleted device %s\n", id)
+			}
+			return nil
+		},
+	}
+	server.register(cmd)
+	return cmd
+}
+
+func newTemplatesCommand() *cobra.Command {
+	cmd := group("templates", "Create and list device templates and their channels")
+	cmd.AddCommand(newTemplatesCreateCommand(), newTemplatesListCommand())
+	return cmd
+}
+
+func newTemplatesCreateCommand() *cobra.Command {
+	var (
+		server   serverFlags
+		out      output
+		channels []string
+	)
+	cmd := &cobra.Command{
+		Use:   "create NAME [--channel NAME:timeSeries]…",
+		Short: "Create a device template with its channels",
+		Example: `  xively templates create Sensor --channel temp:timeSeries --channel control
+  (a channel without :timeSeries is simple: its messages are delivered and not stored)`,
+		Args: exactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := server.signedIn()
+			if err != nil {
+				return err
+			}
+			template, err := c.one(cmd.Context(), http.MethodPost, "/api/v1/devices/templates",
+				object{"accountId": c.AccountID, "name": args[0]}, "deviceTemplate")
+			if err != nil {
+				return err
+			}
+			for _, ch := range channels {
+				name, kept := ch, "simple"
+				if n, ok := strings.CutSuffix(ch, ":timeSeries"); ok {
+					name, kept = n, "timeSeries"
+				} else if n, ok := strings.CutSuffix(ch, ":simple"); ok {
+					name = n
+				}
+				if err := c.call(cmd.Context(), http.MethodPost, "/api/v1/channels/templates", object{
+					"accountId": c.AccountID, "entityId": template["id"], "entityType": "deviceTemplate",
+					"name": name, "persistenceType": kept}, nil); err != nil {
+					return fmt.Errorf("template %s was created, its channel %q was not: %w", cell(template["id"]), name, err)
+				}
+			}
+			return out.one(cmd.OutOrStdout(), template, column{"ID", "id"}, column{"NAME", "name"})
+		},
+	}
+	server.register(cmd)
+	out.register(cmd)
+	cmd.Flags().StringArrayVar(&channels, "channel", nil, "a `NAME[:timeSeries]` to add; repeat for more")
+	return cmd
+}
+
+func newTemplatesListCommand() *cobra.Command {
+	var (
+		server serverFlags
+		out    output
+	)
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List device templates",
+		Args:  exactArgs(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := server.signedIn()
+			if err != nil {
+				return err
+			}
+			rows, err := deviceTemplates(cmd, c)
+			if err != nil {
+				return err
+			}
+			return out.list(cmd.OutOrStdout(), rows, column{"ID", "id"}, column{"NAME", "name"}, column{"CREATED", "created"})
+		},
+	}
+	server.register(cmd)
+	out.register(cmd)
+	return cmd
+}
+
+func newCredentialsCommand() *cobra.Command {
+	cmd := group("credentials", "Make MQTT credentials")
+	var (
+		server serverFlags
+		out    output
+		kind   string
+	)
+	create := &cobra.Command{
+		Use:   "create ID",
+		Short: "Make a new MQTT secret for a device (or another entity) and print it, once",
+		Long: `Make a new MQTT secret. An earlier secret of the same entity stops working. Connect with the entity's id as user
+name and the secret as password.`,
+		Args: exactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := server.signedIn()
+			if err != nil {
+				return err
+			}
+			made, err := createCredential(cmd, c, args[0], kind)
+			if err != nil {
+				return err
+			}
+			return out.one(cmd.OutOrStdout(), made, column{"USER NAME", "entityId"}, column{"SECRET", "secret"})
+		},
+	}
+	server.register(create)
+	out.register(create)
+	create.Flags().StringVar(&kind, "type", "device", "what the id is: device, endUser or accountUser")
+	cmd.AddCommand(create)
+	return cmd
+}
+
+func createCredential(cmd *cobra.Command, c *client, id, kind string) (object, error) {
+	return c.one(cmd.Context(), http.MethodPost, "/api/v1/access/mqtt-credentials",
+		object{"accountId": c.AccountID, "entityId": id, "entityType": kind}, "mqttCredential")
+}
+
+// deviceTemplates returns up to 1000 templates, which is all a list answers at once.
+func deviceTemplates(cmd *cobra.Command, c *client) ([]object, error) {
+	rows, _, err := c.list(cmd.Context(), "/api/v1/devices/templates"+query("accountId", c.AccountID, "pageSize", "1000"), "deviceTemplates")
+	return rows, err
+}
+
+// findTemplate returns the id of the device template with that id or name.
+func findTemplate(cmd *cobra.Command, c *client, nameOrID string) (string, error) {
+	rows, err := deviceTemplates(cmd, c)
+	if err != nil {
+		return "", err
+	}
+	found := ""
+	for _, row := range rows {
+		switch id := cell(row["id"]); {
+		case id == nameOrID:
+			return id, nil
+		case cell(row["name"]) != nameOrID:
+		case found != "":
+			return "", usageError("several device templates are called %q: give the id", nameOrID)
+		default:
+			found = id
+		}
+	}
+	if found == "" {
+		return "", &apiError{http.StatusNotFound, fmt.Sprintf("no device template %q: see `xively templates list`", nameOrID)}
+	}
+	return found, nil
+}
+
+// objects returns the JSON objects of a JSON array.
+func objects(v any) []object {
+	var list []object
+	items, _ := v.([]any)
+	for _, item := range items {
+		if o, ok := item.(object); ok {
+			list = append(list, o)
+		}
+	}
+	return list
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"xively/blueprint"
+	"xively/broker"
+	"xively/identity"
+	"xively/logging"
+	"xively/storage"
+	"xively/timeseries"
+)
+
+// exampleConfig is config.example.yaml: every setting with its default, unit and reason. A test holds it to
+// defaultConfig and to the structs below.
+//
+//go:embed config.example.yaml
+var exampleConfig []byte
+
+// Config is everything an operator can set. A field's name in snake case is its key: Listen.MQTT is listen.mqtt in
+// the file and XIVELY_LISTEN_MQTT in the environment. Each module owns and documents its part.
+type Config struct {
+	Data       string // the data folder; relative paths are seen from the working directory
+	Listen     ListenConfig
+	TLS        TLSConfig
+	Storage    StorageConfig
+	Broker     BrokerConfig
+	Blueprint  blueprint.Config
+	Identity   identity.Config
+	TimeSeries timeseries.Config `yaml:"timeseries"`
+	Logging    logging.Config    // device logs
+	Log        LogConfig         // the process's own
+	Shutdown   time.Duration     // how long a stop may take to drain before connections are cut
+}
+
+// ListenConfig holds the addresses (host:port, :port for all interfaces, port 0 for any). "" switches one off.
+type ListenConfig struct {
+	Local string // console, REST and WebSocket in clear text; loopback addresses only
+	TLS   string // console, REST, WebSocket and MQTT on one port
+	MQTTS string // MQTT over TLS
+	MQTT  string // MQTT in clear text, for private networks
+}
+
+// StorageConfig is what an operator may change of storage.Config; the rest is for tests.
+type StorageConfig struct {
+	CheckpointBytes int64
+}
+
+func (c StorageConfig) config(dir string) storage.Config {
+	return storage.Config{Dir: dir, CheckpointBytes: c.CheckpointBytes}
+}
+
+// BrokerConfig is the broker's own configuration and who may connect without credentials, which only the wiring knows.
+type BrokerConfig struct {
+	Anonymous string // id of the account whose free topics are open to clients without credentials; "" for none
+	broker.Config
+}
+
+// LogConfig is about the process's own log on stderr, not about the device logs.
+type LogConfig struct {
+	Level  string // debug, info, warn, error
+	Format string // text, json
+}
+
+// defaultConfig returns the settings that hold where nothing else is said.
+func defaultConfig() Config {
+	return Config{
+		Data:      "./data",
+		Listen:    ListenConfig{Local: "127.0.0.1:8080", TLS: ":8443", MQTTS: ":8883"},
+		Storage:   StorageConfig{CheckpointBytes: 64 << 20},
+		Broker:    BrokerConfig{Config: broker.DefaultConfig()},
+		Blueprint: blueprint.Config{CachedDevices: 65536},
+		Identity: identity.Config{
+			TokenLife: 20 * time.Minute, SessionLife: 14 * 24 * time.Hour, ShortSessionLife: 24 * time.Hour,
+			PasswordMemoryKiB: 19 << 10, PasswordPasses: 2,
+		},
+		Logging:  logging.DefaultConfig(),
+		Log:      LogConfig{Level: "info", Format: "text"},
+		Shutdown: 15 * time.Second,
+	}
+}
+
+// Validate reports the first setting that cannot work, naming its key.
+func (c Config) Validate() error {
+	if c.Data == "" {
+		return errors.New("data: a folder is needed")
+	}
+	if c.Shutdown <= 0 || c.Shutdown > 10*time.Minute {
+		return fmt.Errorf("shutdown: %v is not between 1ms and 10m", c.Shutdown)
+	}
+	if _, err := c.Log.level(); err != nil {
+		return err
+	}
+	if c.Log.Format != "text" && c.Log.Format != "json" {
+		return fmt.Errorf("log.format: %q is not text or json", c.Log.Format)
+	}
+	if c.Storage.CheckpointBytes < 1<<20 {
+		return fmt.Errorf("storage.checkpoint_bytes: %d is below 1MiB", c.Storage.CheckpointBytes)
+	}
+	for _, part := range []struct {
+		prefix string
+		err    error
+	}{
+		{"", c.Listen.Validate()}, {"", c.TLS.Validate()}, {"broker.", c.Broker.Validate()},
+		{"identity.", c.Identity.Validate()}, {"logging.", c.Logging.Validate()},
+	} {
+		if part.err != nil {
+			return fmt.Errorf("%s%w", part.prefix, part.err)
+		}
+	}
+	return nil
+}
+
+// Validate checks the addresses without binding them.
+func (c ListenConfig) Validate() error {
+	used := map[string]string{}
+	for _, a := range []struct{ key, address string }{
+		{"listen.local", c.Local}, {"listen.tls", c.TLS}, {"listen.mqtts", c.MQTTS}, {"listen.mqtt", c.MQTT},
+	} {
+		if a.address == "" {
+			continue
+		}
+		_, port, err := net.SplitHostPort(a.address)
+		if err != nil {
+			return fmt.Errorf("%s: %q is not host:port or :port", a.key, a.address)
+		}
+		if _, err := net.LookupPort("tcp", port); err != nil {
+			return fmt.Errorf("%s: %q is not a port", a.key, port)
+		}
+		if other := used[a.address]; other != "" && port != "0" {
+			return fmt.Errorf("%s: %s is taken by %s", a.key, a.address, other)
+		}
+		used[a.address] = a.key
+	}
+	if len(used) == 0 {
+		return errors.New("listen: every address is switched off, so nothing could connect")
+	}
+	if host, _, err := net.SplitHostPort(c.Local); err == nil && !loopback(host) {
+		return fmt.Errorf("listen.local: %s would show sign-ins in clear text to the network: use a loopback address here and listen.tls for others", c.Local)
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+func (c LogConfig) level() (slog.Level, error) {
+	switch c.Level {
+	case "debug":
+		return slog.LevelDebug, nil
+	case "info":
+		return slog.LevelInfo, nil
+	case "warn":
+		return slog.LevelWarn, nil
+	case "error":
+		return slog.LevelError, nil
+	}
+	return 0, fmt.Errorf("log.level: %q is not debug, info, warn or error", c.Level)
+}

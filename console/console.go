@@ -1,0 +1,110 @@
+// Package console holds the web application for admins: the built files, embedded, and how they are served.
+//
+// The files in dist are what a browser gets. They talk to the server over the same REST API as everybody else; the only
+// thing the server tells them beside it is Settings. Everything works under a content policy without inline script.
+package console
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+)
+
+//go:embed dist
+var dist embed.FS
+
+// Settings are what the pages must know of this server and cannot find out themselves.
+type Settings struct {
+	TLSPort   int    `json:"tlsPort"`   // 0: switched off
+	MQTTSPort int    `json:"mqttsPort"` // 0: switched off
+	Authority bool   `json:"authority"` // clients have to trust /ca.pem
+	Version   string `json:"version"`
+}
+
+type file struct {
+	content     []byte
+	contentType string
+	etag        string
+}
+
+// Routes serves the pages below g, to be mounted at the root after everything else: a path that is no file and has no
+// extension is one of the application's own and gets index.html.
+//
+// File names are stable and not derived from their content, so browsers ask each time and get 304 for what they have.
+func Routes(g *echo.Group, settings Settings) error {
+	files, err := load()
+	if err != nil {
+		return err
+	}
+	g.GET("/settings.json", func(c echo.Context) error { return c.JSON(http.StatusOK, settings) })
+	serve := func(c echo.Context) error {
+		name := strings.TrimPrefix(c.Request().URL.Path, "/")
+		f, ok := files[name]
+		if !ok && path.Ext(name) == "" {
+			f, ok = files["index.html"]
+		}
+		if !ok {
+			return echo.ErrNotFound
+		}
+		return f.send(c)
+	}
+	g.GET("/*", serve)
+	g.HEAD("/*", serve)
+	return nil
+}
+
+func load() (map[string]file, error) {
+	files := map[string]file{}
+	err := fs.WalkDir(dist, "dist", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := dist.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(content)
+		files[strings.TrimPrefix(name, "dist/")] = file{content, contentType(name), `"` + hex.EncodeToString(sum[:12]) + `"`}
+		return nil
+	})
+	return files, err
+}
+
+// contentType knows the few types we have, so that a machine's own table cannot change what browsers get.
+func contentType(name string) string {
+	switch path.Ext(name) {
+	case ".html":
+		return "text/html; charset=utf-8"
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".css":
+		return "text/css; charset=utf-8"
+	case ".svg":
+		return "image/svg+xml"
+	}
+	if t := mime.TypeByExtension(path.Ext(name)); t != "" {
+		return t
+	}
+	return "application/octet-stream"
+}
+
+func (f file) send(c echo.Context) error {
+	h := c.Response().Header()
+	h.Set("Cache-Control", "no-cache")
+	h.Set("ETag", f.etag)
+	if strings.Contains(c.Request().Header.Get("If-None-Match"), f.etag) {
+		return c.NoContent(http.StatusNotModified)
+	}
+	if c.Request().Method == http.MethodHead {
+		h.Set("Content-Type", f.contentType)
+		return c.NoContent(http.StatusOK)
+	}
+	return c.Blob(http.StatusOK, f.contentType, f.content)
+}

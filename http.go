@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"xively/console"
+	"xively/internal/rest"
+)
+
+// Limits of every HTTP connection. A WebSocket leaves them behind when it is handed to the broker, which has its own.
+const (
+	headerTimeout  = 10 * time.Second
+	readTimeout    = 60 * time.Second  // headers and body
+	writeTimeout   = 120 * time.Second // to the last byte of the answer
+	idleTimeout    = 120 * time.Second
+	handlerTimeout = 60 * time.Second
+	maxHeaderBytes = 16 << 10
+	maxBody        = 1 << 20
+)
+
+// newRouter returns the one router behind both the local and the TLS port: what applies to every request, in order, and
+// who answers where.
+func newRouter(p *platform) (*echo.Echo, error) {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.IPExtractor = echo.ExtractIPDirect() // X-Forwarded-… and the like are whatever a client writes there
+	e.HTTPErrorHandler = rest.ErrorHandler(p.log)
+	e.Use(
+		rest.RequestID,
+		logRequests(p.log),
+		recoverPanics(p.log),
+		securityHeaders(p.certs.public()),
+		boundRequests,
+	)
+
+	signedIn := rest.Authenticate(p.identity)
+	p.identity.Routes(e.Group("/api/v1", rest.PlainErrors))
+	p.blueprint.Routes(e.Group("/api/v1", signedIn))
+	p.logs.Routes(e.Group("/api/v1", signedIn))
+	p.timeseries.Routes(e.Group("/api/v4", signedIn))
+	e.POST("/messaging/publish/*", p.publish, basicOr(p.blueprint, p.events, signedIn))
+	e.Any(webSocketPath, echo.WrapHandler(p.broker.WebSocket()))
+	e.GET("/healthz", p.health)
+	e.GET("/ca.pem", p.authority)
+	for _, prefix := range []string{"/api", "/messaging"} { // the console must not answer for a mistyped route
+		e.Any(prefix+"/*", func(echo.Context) error { return echo.ErrNotFound })
+	}
+	return e, console.Routes(e.Group(""), console.Settings{
+		TLSPort: port(p.listeners.tls), MQTTSPort: port(p.listeners.mqtts), Authority: !p.certs.public(), Version: version(),
+	})
+}
+
+const webSocketPath = "/mqtt"
+
+// boundRequests gives every request a longest body and a longest time. A WebSocket has neither.
+func boundRequests(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if c.Path() == webSocketPath {
+			return next(c)
+		}
+		r := c.Request()
+		if r.ContentLength > maxBody {
+			return &http.MaxBytesError{Limit: maxBody}
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), handlerTimeout)
+		defer cancel()
+		r = r.WithContext(ctx)
+		r.Body = http.MaxBytesReader(c.Response(), r.Body, maxBody)
+		c.SetRequest(r)
+		return next(c)
+	}
+}
+
+// newHTTPServer serves handler on any number of listeners, within the limits above.
+func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           restoreTLS(handler),
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // broken connections of strangers
+		ConnContext:       rememberTLS,
+	}
+}
+
+type tlsStateKey struct{}
+
+// tlsStater is a connection of the shared port whose first byte was looked at.
+type tlsStater interface{ TLSState() tls.ConnectionState }
+
+// rememberTLS keeps the connection for restoreTLS: net/http fills Request.TLS for a bare *tls.Conn only, and without
+// it an encrypted request would look like one in clear text, and get cookies without Secure.
+func rememberTLS(ctx context.Context, c net.Conn) context.Context {
+	if t, ok := c.(tlsStater); ok {
+		return context.WithValue(ctx, tlsStateKey{}, t)
+	}
+	return ctx
+}
+
+func restoreTLS(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if t, ok := r.Context().Value(tlsStateKey{}).(tlsStater); ok && r.TLS == nil {
+			state := t.TLSState()
+			r.TLS = &state
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// logRequests writes a line for each request at debug level. The route's pattern stands for the path, which may hold
+// ids; queries, which may hold tokens, stay out.
+func logRequests(log *slog.Logger) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if !log.Enabled(c.Request().Context(), slog.LevelDebug) {
+				return next(c)
+			}
+			began := time.Now()
+			err := next(c)
+			if err != nil {
+				c.Error(err) // decides the status; a second call finds the answer written and does nothing
+			}
+			log.Debug("request", "request_id", c.Response().Header().Get(echo.HeaderXRequestID), "method", c.Request().Method,
+				"route", c.Path(), "status", c.Response().Status, "bytes", c.Response().Size, "took", time.Since(began),
+				"remote", c.Request().RemoteAddr)
+			return nil
+		}
+	}
+}
+
+// recoverPanics ends a request that hit a bug of ours like any other internal error; the process lives on.
+func recoverPanics(log *slog.Logger) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) (err error) {
+			defer func() {
+				switch r := recover(); r {
+				case nil:
+				case http.ErrAbortHandler: // a handler's way to cut the connection
+					panic(r)
+				default:
+					log.Error("panic in a request handler", "route", c.Path(), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+					err = errPanic
+				}
+			}()
+			return next(c)
+		}
+	}
+}
+
+var errPanic = errors.New("a request handler panicked")
+
+// securityHeaders tells browsers to take scripts, styles and everything else from here only and to show our pages in
+// nobody's frame. A year of HTTPS is promised only where the certificate is one that browsers trust, and by name: on a
+// private one the promise would lock people out of http://localhost.
+func securityHeaders(public bool) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			h := c.Response().Header()
+			h.Set("Content-Security-Policy", "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
+			h.Set("X-Content-Type-Options", "nosniff")
+			h.Set("X-Frame-Options", "DENY")
+			h.Set("Referrer-Policy", "no-referrer")
+			h.Set("Cross-Origin-Opener-Policy", "same-origin")
+			if public && c.Request().TLS != nil && c.Request().TLS.ServerName != "localhost" {
+				h.Set("Strict-Transport-Security", "max-age=31536000")
+			}
+			return next(c)
+		}
+	}
+}
+
+// health answers 200 while the store takes writes, 503 after it failed. It tells nothing else to strangers.
+func (p *platform) health(c echo.Context) error {
+	c.Response().Header().Set("Cache-Control", "no-store")
+	if p.db.Err() != nil {
+		return c.JSON(http.StatusServiceUnavailable, map[string]string{"status": "failed"})
+	}
+	return c.JSON(http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// authority hands out the private authority's certificate, which is public by nature.
+func (p *platform) authority(c echo.Context) error {
+	if p.certs.public() {
+		return echo.ErrNotFound
+	}
+	c.Response().Header().Set("Cache-Control", "no-cache")
+	c.Response().Header().Set("Content-Type", "application/x-pem-file")
+	return c.File(p.certs.authority())
+}
