@@ -52,6 +52,12 @@ type Events interface {
 	Refused(info ConnInfo, action, object, reason string)
 }
 
+// SubscriptionListener is what Events may be besides: it hears of every filter that was granted, after its SUBACK and retained
+// messages are on their way. The call must not block.
+type SubscriptionListener interface {
+	Subscribed(info ConnInfo, filter string)
+}
+
 // ConnInfo describes a Network Connection to the outside. Its strings come from the client and are not to be trusted as text.
 type ConnInfo struct {
 	Principal    auth.Principal

@@ -92,8 +92,9 @@ func (c Config) Validate() error {
 		return fmt.Errorf("max_packet_bytes: %d is not between 1 KiB and 256 MiB", c.MaxPacketBytes)
 	case c.MaxConnectBytes < 256 || c.MaxConnectBytes > c.MaxPacketBytes:
 		return fmt.Errorf("max_connect_bytes: %d is not between 256 and max_packet_bytes", c.MaxConnectBytes)
-	case c.MaxTopicBytes < 1 || c.MaxTopicBytes > 65535:
-		return fmt.Errorf("max_topic_bytes: %d is not between 1 and 65535", c.MaxTopicBytes)
+	case c.MaxTopicBytes < 1 || c.MaxTopicBytes > 32000:
+		// A retained message is stored under its account and topic, and a key of the store has at most 32,768 bytes.
+		return fmt.Errorf("max_topic_bytes: %d is not between 1 and 32000", c.MaxTopicBytes)
 	case c.MaxTopicLevels < 1 || c.MaxTopicLevels > 128:
 		return fmt.Errorf("max_topic_levels: %d is not between 1 and 128", c.MaxTopicLevels)
 	case c.MaxClientIDBytes < 23 || c.MaxClientIDBytes > 65535:

@@ -47,12 +47,18 @@ func sources(t *testing.T) map[string]string {
 
 // declarations returns the names of functions, methods and types that text declares.
 func declarations(text string) map[string]bool {
+	if names := known[text]; names != nil {
+		return names
+	}
 	names := map[string]bool{}
 	for _, m := range declared.FindAllStringSubmatch(text, -1) {
 		names[m[1]+m[2]] = true
 	}
+	known[text] = names
 	return names
 }
+
+var known = map[string]map[string]bool{} // text to its declarations: every row of the list asks for some
 
 // CONFORMANCE.md tells the truth: it lists every statement once, every statement that code or tests cite is in it, and
 // what it names exists. A statement that binds a server names its code and a test that shows it.

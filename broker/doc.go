@@ -19,7 +19,7 @@
 //
 //	accept     one per listener                    Serve…, until the listener closes
 //	serve      one per connection until CONNACK    handshake, CONNECT, session; a deadline bounds it
-//	readLoop   one per connection                  ends with the connection and cleans up after it
+//	readLoop   one per connection                  ends with the connection and cleans up after it (serve's, when it never starts)
 //	drain      one per slow connection             while the socket takes less than there is
 //	tick       one                                 coarse clock, keep alive, rechecking permissions
 //	notifier   the journal's                       calls Durable
@@ -43,5 +43,9 @@
 //   - A Packet Identifier is given when a message enters a persistent session's queue and is the same in every later attempt, also by
 //     another process: a QoS 2 receiver would otherwise take it for a new message.
 //   - A session belongs to the principal that made it. The client id alone opens nothing.
+//   - CONNACK is the first packet of a connection, what was in flight the next, then the queue: conn.flushing and conn.ready see to it,
+//     for other goroutines find the connection in its session before any of that has left.
+//   - A connection's will is out and its end is told before its session is free for the next one.
+//   - A panic in a module ends the connection that met it. No lock is held and no batch left open then.
 //   - Every queue and buffer has a bound in Config; what happens at the bound is said there and counted in Stats.
 package broker

@@ -352,8 +352,8 @@ func TestCloseAtEveryStage(t *testing.T) {
 		var open []net.Conn
 		for kind, dial := range p.kinds() {
 			silent, connected, writing := dial(), dial(), dial()
-			open = append(open, silent, p.connect(connected, "c "+kind).Conn, p.connect(writing, "w "+kind).Conn)
-			w := bt.NewClient(t, writing)
+			w := p.connect(writing, "w "+kind)
+			open = append(open, silent, p.connect(connected, "c "+kind).Conn, writing)
 			go func() {
 				for range 100 {
 					w.Publish("x", "y", 1, 1)
@@ -361,6 +361,7 @@ func TestCloseAtEveryStage(t *testing.T) {
 			}()
 		}
 		open = append(open, p.dial(p.tcp), p.dial(p.tls), p.dial(p.shared))
+		t.Logf("%d connections open", len(open))
 		start := time.Now()
 		p.Stop()
 		if d := time.Since(start); d > 5*time.Second {

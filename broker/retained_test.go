@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"fmt"
+	"net"
 	"testing"
 
 	"xively/broker"
@@ -206,4 +207,31 @@ func TestRetainedOutlivesItsSession(t *testing.T) {
 		sub.Expect(bt.Retained("a/0", "kept", 0, 0)...)
 		sub.Expect(bt.Retained("a/1", "kept", 0, 0)...)
 	})
+}
+
+// Over a socket, which takes much at once, nobody but flush itself sees that there is room again.
+func TestMoreRetainedThanFitsOverTCP(t *testing.T) {
+	b := bt.Start(t, broker.Config{OutgoingBytes: 16 << 10})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = b.ServeTCP(ln) }()
+	pub, _ := b.Connect("pub")
+	const n = 400
+	for i := range n {
+		pub.Send(bt.Retained(fmt.Sprintf("a/%03d", i), fmt.Sprintf("%0*d", 1000, i), 0, 0)...)
+	}
+	pub.Ping()
+	nc, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := bt.NewClient(t, nc)
+	sendAll(c, bt.ConnectPacket("c"), bt.Subscribe(1, "a/#", 0))
+	c.Expect(0x20, 2, 0, 0)
+	c.Expect(0x90, 3, 0, 1, 0)
+	for i := range n {
+		c.Expect(bt.Retained(fmt.Sprintf("a/%03d", i), fmt.Sprintf("%0*d", 1000, i), 0, 0)...)
+	}
 }

@@ -99,7 +99,7 @@ func (s *Server) Publish(from auth.Principal, topicName string, payload []byte, 
 	return s.jnl.Wait(s.stopped, lsn)
 }
 
-// publishNow flushes also when a sink panics: receivers that a publisher has touched are flushed by nobody else.
+// publishNow flushes also when a module panics: receivers that a publisher has touched are flushed by nobody else.
 func (s *Server) publishNow(from auth.Principal, topicName string, payload []byte, qos byte, retain bool) (uint64, error) {
 	p := newPublisher(s, from)
 	defer p.flush()

@@ -296,7 +296,7 @@ func TestIdentifiersGoRound(t *testing.T) {
 				pub, _ := b.Connect("pub")
 				stuck := map[uint16]bool{1: true, 2: true, 5: true, 1000: true, 65535: true}
 				used, wrapped := uint16(0), 0
-				for i := 0; wrapped < 2; i += 50 {
+				for i := 0; wrapped == 0 || used < 2000; i += 50 {
 					var batch [][]byte
 					for j := range 50 {
 						batch = append(batch, bt.Publish("a", "x", 1, uint16(j+1)))

@@ -623,13 +623,13 @@ func (r *records) text() string {
 	return v
 }
 
-// --- a session while it is being loaded: one goroutine, no connection ---
-
 func (s *Session) touch() {
 	s.mu.Lock()
 	s.touchLocked()
 	s.mu.Unlock()
 }
+
+// --- a session while it is being loaded: no connection yet ---
 
 // load queues a replayed message unless the store was newer than its record and has it already. Then it may also have later ones, so that
 // this one belongs in front of them.

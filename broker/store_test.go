@@ -431,7 +431,7 @@ func (h *history) end() {
 // What the store and the journal give back is what was in memory, whatever happened and wherever checkpoints fell; also when Flush runs long
 // after Freeze and finds newer state.
 func TestStateSurvives(t *testing.T) {
-	seeds, steps := 10, 120
+	seeds, steps := 7, 120
 	if os.Getenv("XIVELY_SOAK") != "" {
 		seeds, steps = 400, 400
 	}

@@ -2,12 +2,14 @@ package broker_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"xively/broker"
 	bt "xively/broker/brokertest"
 	"xively/broker/packet"
 	"xively/internal/auth"
+	"xively/storage"
 )
 
 // M19 [MQTT-3.1.2-8] [MQTT-3.1.2-10] [MQTT-3.14.4-3]: published once when the connection ends by anything but DISCONNECT.
@@ -96,24 +98,43 @@ func TestNoWill(t *testing.T) {
 	})
 }
 
-// A device that comes back says "online" after its old will said "offline", however it comes back.
-func TestWillBeforeTheNextConnection(t *testing.T) {
-	inBubble(t, broker.Config{}, func(t *testing.T, b *bt.Broker) {
-		will := bt.Will("state/c", "offline", 1, true)
-		for i := range 50 {
-			c, _ := b.Connect("c", will)
-			retain(t, c, "state/c", "online", 1)
-			if i%2 == 0 {
-				_ = c.Conn.Close() // and at once again
-			}
+// slowWill is a Tap that takes its time over a will.
+type slowWill struct{ goOn chan struct{} }
+
+func (w *slowWill) Sink(_, topic string) func(auth.Principal, string, []byte, *storage.Batch) {
+	return func(_ auth.Principal, _ string, payload []byte, _ *storage.Batch) {
+		if string(payload) == "offline" {
+			<-w.goOn
 		}
-		sub, _ := b.Connect("sub")
-		sub.Subscribe("state/c", 0)
-		b.Connect("c", will)
-		sub.Expect(bt.Retained("state/c", "online", 0, 0)...)
-		sub.Expect(bt.Publish("state/c", "offline", 0, 0)...)
-		sub.ExpectNothing(quiet)
-	})
+	}
+}
+
+// A device that comes back says "online" after its old will said "offline": it is let in only when that is done.
+func TestWillBeforeTheNextConnection(t *testing.T) {
+	for _, opts := range [][]bt.Option{nil, {bt.Persistent}} {
+		tap := &slowWill{}
+		inBubble(t, broker.Config{}, func(t *testing.T, b *bt.Broker) {
+			tap.goOn = make(chan struct{})
+			c, _ := b.Connect("c", append(opts, bt.Will("state/c", "offline", 1, true))...)
+			_ = c.Conn.Close()
+			synctest.Wait() // the will is on its way
+			next := b.Dial()
+			next.Send(bt.ConnectPacket("c", opts...)...)
+			next.ExpectNothing(quiet)
+			close(tap.goOn)
+			if p := next.Next(); len(p) != 4 || p[0] != 0x20 {
+				t.Fatalf("got % x, want CONNACK", p)
+			}
+			retain(t, next, "state/c", "online", 1)
+			sub, _ := b.Connect("sub")
+			sub.Subscribe("state/c", 0)
+			sub.Expect(bt.Retained("state/c", "online", 0, 0)...)
+			sub.ExpectNothing(quiet)
+			if l := b.Events.Lines(); len(l) < 3 || l[1][:12] != "disconnected" {
+				t.Errorf("the end of the old connection was told after the new one's beginning: %q", l)
+			}
+		}, tap)
+	}
 }
 
 // A04: a will outside the grant refuses CONNECT; a grant taken away later silences the will.

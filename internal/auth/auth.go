@@ -15,9 +15,10 @@ const (
 	Device                  // a device, by its MQTT credential
 	Application             // a back end or app, by appId and appToken
 	Anonymous               // a client without credentials, where broker.anonymous allows it
+	Platform                // the platform itself, publishing on its own channels; nobody can sign in as it
 )
 
-var kindNames = [...]string{"nobody", "accountUser", "endUser", "device", "application", "anonymous"}
+var kindNames = [...]string{"nobody", "accountUser", "endUser", "device", "application", "anonymous", "platform"}
 
 // String returns the REST API's word for the kind, such as "accountUser".
 func (k Kind) String() string {
