@@ -58,6 +58,15 @@ type SubscriptionListener interface {
 	Subscribed(info ConnInfo, filter string)
 }
 
+// Recorder is what Events may be besides: it sees the packets of the clients it wants, after CONNECT, both ways.
+type Recorder interface {
+	// Wanted is asked for every batch and every write: it must cost next to nothing.
+	Wanted(p auth.Principal) bool
+	// Packet is told of a packet that arrived, before it is acted on, or that is about to be written. size is that of head, which is the
+	// payload of a PUBLISH and the whole packet otherwise, valid only during the call. It must not block.
+	Packet(p auth.Principal, clientID string, in bool, typ byte, topic string, qos byte, size int, head []byte)
+}
+
 // ConnInfo describes a Network Connection to the outside. Its strings come from the client and are not to be trusted as text.
 type ConnInfo struct {
 	Principal    auth.Principal

@@ -176,7 +176,7 @@ func (c *conn) releaseIdle() {
 func (c *conn) process() bool {
 	c.lastRead.Store(c.srv.clock.now())
 	c.srv.stats.bytesIn.Add(uint64(len(c.in)))
-	buf, ok := c.in, true
+	buf, ok, watched := c.in, true, c.watched()
 	for ok && len(buf) > 0 {
 		size, err := c.frame(buf)
 		if err != nil {
@@ -185,6 +185,9 @@ func (c *conn) process() bool {
 		}
 		if size == 0 || size > len(buf) {
 			break
+		}
+		if watched != nil {
+			c.record(watched, true, buf[:size])
 		}
 		ok = c.handle(buf[:size]) && !c.ending.Load()
 		buf = buf[size:]
@@ -383,6 +386,7 @@ func (c *conn) writeLocked() {
 	for len(c.out) > 0 && !c.dead {
 		buf := c.takeLocked()
 		c.outMu.Unlock()
+		c.recordOut(buf)
 		_, err := c.stream.Write(buf)
 		c.srv.stats.bytesOut.Add(uint64(len(buf)))
 		putBuf(buf)
@@ -427,6 +431,7 @@ func (c *conn) drain() {
 		}
 		buf := c.takeLocked()
 		c.outMu.Unlock()
+		c.recordOut(buf)
 		_, err := c.stream.Write(buf)
 		putBuf(buf)
 		if err != nil {

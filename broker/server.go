@@ -17,20 +17,22 @@ import (
 // Server is the broker: every account's topics, sessions and connections.
 type Server struct {
 	// Fixed after New.
-	cfg     Config
-	db      *storage.DB
-	jnl     *storage.Journal
-	authn   Authenticator
-	authz   Authorizer
-	events  Events
-	taps    []Tap
-	log     *slog.Logger
-	store   *store
-	clock   clock
-	door    door
-	silent  wheel // connections by the second their keep alive ends
-	partial wheel // and by the second an incomplete packet is too old
-	stats   counters
+	cfg        Config
+	db         *storage.DB
+	jnl        *storage.Journal
+	authn      Authenticator
+	authz      Authorizer
+	events     Events
+	recorder   Recorder             // events, if it is one; else nil
+	subscribed SubscriptionListener // likewise
+	taps       []Tap
+	log        *slog.Logger
+	store      *store
+	clock      clock
+	door       door
+	silent     wheel // connections by the second their keep alive ends
+	partial    wheel // and by the second an incomplete packet is too old
+	stats      counters
 
 	stop    context.CancelFunc
 	stopped context.Context
@@ -71,6 +73,8 @@ func New(cfg Config, db *storage.DB, a Authenticator, z Authorizer, ev Events, t
 		cfg: cfg.withDefaults(), db: db, jnl: db.Journal(), authn: a, authz: z, events: ev, taps: taps, log: log,
 		spaces: map[string]*space{}, conns: map[*conn]struct{}{}, listeners: map[net.Listener]struct{}{},
 	}
+	s.recorder, _ = ev.(Recorder)
+	s.subscribed, _ = ev.(SubscriptionListener)
 	s.stopped, s.stop = context.WithCancel(context.Background())
 	s.door.init(s.cfg)
 	s.clock.init()

@@ -39,8 +39,8 @@ func (c *conn) handleSubscribe(b []byte) bool {
 	for i, f := range filters {
 		if codes[i] != subackRefused {
 			c.sendRetained(f, codes[i])
-			if l, ok := c.srv.events.(SubscriptionListener); ok {
-				l.Subscribed(c.info, f)
+			if c.srv.subscribed != nil {
+				c.srv.subscribed.Subscribed(c.info, f)
 			}
 		}
 	}

@@ -41,12 +41,26 @@ func Start(t testing.TB, cfg broker.Config, taps ...broker.Tap) *Broker {
 // On runs a broker on db.
 func On(t testing.TB, db *storage.DB, cfg broker.Config, taps ...broker.Tap) *Broker {
 	t.Helper()
-	b := &Broker{DB: db, Rules: &Rules{}, Events: &Events{}, t: t}
+	events := &Events{}
+	b := start(t, db, cfg, events, taps)
+	b.Events = events
+	return b
+}
+
+// StartWith is Start with events of the test's own; Broker.Events is nil.
+func StartWith(t testing.TB, cfg broker.Config, ev broker.Events) *Broker {
+	t.Helper()
+	return start(t, storagetest.Open(t), cfg, ev, nil)
+}
+
+func start(t testing.TB, db *storage.DB, cfg broker.Config, ev broker.Events, taps []broker.Tap) *Broker {
+	t.Helper()
+	b := &Broker{DB: db, Rules: &Rules{}, t: t}
 	if cfg.MaxUnauthenticatedPerIP == 0 {
 		cfg.MaxUnauthenticatedPerIP = 256 // all of a test's clients share one address
 	}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	srv, err := broker.New(cfg, db, b.Rules, b.Rules, b.Events, taps, log)
+	srv, err := broker.New(cfg, db, b.Rules, b.Rules, ev, taps, log)
 	if err != nil {
 		t.Fatalf("broker.New: %v", err)
 	}
