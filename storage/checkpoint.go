@@ -55,6 +55,11 @@ func (j *Journal) flushAll() error {
 		return err
 	}
 	for _, s := range streams {
+		if p, ok := j.consumers[s].(Preparer); ok {
+			if err := p.Prepare(); err != nil {
+				return fmt.Errorf("stream %q: prepare: %w", s, err)
+			}
+		}
 		if err := j.flush(s, cut); err != nil {
 			return fmt.Errorf("stream %q: %w", s, err)
 		}

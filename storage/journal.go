@@ -25,6 +25,11 @@ type Consumer interface {
 	Flush(tx *Tx) error
 }
 
+// Preparer may be implemented by a Consumer with much to write. Prepare is called between Freeze and Flush, when all that
+// was frozen is on disk in the journal, and writes what it can in small transactions of its own, so that nobody waits
+// long. After a crash in between everything is replayed: what is in the store already must be found again, not added.
+type Preparer interface{ Prepare() error }
+
 // Waiter is told, once and by the notifier's goroutine, that a batch is on disk (nil) or never will be. It must not block.
 type Waiter interface{ Durable(err error) }
 
