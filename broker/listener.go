@@ -105,6 +105,7 @@ func (s *Server) handshake(w *wire, tc *tls.Config) (*tls.Conn, bool) {
 		s.stats.refused.Add(1)
 		if !errors.Is(err, io.EOF) {
 			s.log.Info("TLS handshake failed", "remote", w.RemoteAddr(), "err", err)
+			s.events.Refused(ConnInfo{Remote: w.RemoteAddr().String(), Transport: "tls", At: time.Now()}, "handshake", "", err.Error())
 		}
 		_ = w.Close()
 		return nil, false

@@ -95,6 +95,20 @@ func (p *ports) dialTLS(addr string, alpn ...string) net.Conn {
 	return t
 }
 
+// TestFailedHandshakeIsTold: a client that does not trust the certificate tells nobody its name; its address and the reason must reach the log.
+func TestFailedHandshakeIsTold(t *testing.T) {
+	p := openPorts(t, broker.Config{})
+	for _, addr := range []string{p.tls, p.shared} {
+		if err := tls.Client(p.dial(addr), &tls.Config{ServerName: "localhost"}).Handshake(); err == nil {
+			t.Fatal("the handshake with an unknown authority went well")
+		}
+	}
+	p.Stop() // every connection has ended after it
+	if n := p.Events.Count("handshake"); n != 2 {
+		t.Errorf("%d events about a handshake, wanted 2", n)
+	}
+}
+
 // wsConn is the client's end of a WebSocket as a net.Conn.
 type wsConn struct {
 	net.Conn
