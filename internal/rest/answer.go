@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"maps"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -104,7 +105,13 @@ type listMeta struct {
 // List answers 200 with one page of results: {"devices":{"results":[…],"meta":{"count":total,…}}}. A nil slice is
 // written as [].
 func List(c echo.Context, key string, results any, total int, p Page) error {
+	return ListWith(c, key, results, total, p, nil)
+}
+
+// ListWith is List with more members beside results and meta.
+func ListWith(c echo.Context, key string, results any, total int, p Page, more map[string]any) error {
 	list := map[string]any{}
+	maps.Copy(list, more)
 	if p.Results {
 		if v := reflect.ValueOf(results); !v.IsValid() || v.Kind() == reflect.Slice && v.IsNil() {
 			results = []any{}
