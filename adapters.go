@@ -11,6 +11,7 @@ import (
 	"xively/internal/auth"
 	"xively/internal/fault"
 	"xively/logging"
+	"xively/timeseries"
 )
 
 // The few lines between modules that do not know each other. Each type here answers one module's question with
@@ -33,10 +34,19 @@ func (a authenticator) Authenticate(ctx context.Context, clientID, user string, 
 	case user == "" && password == nil && a.anonymous != "":
 		return auth.Principal{Kind: auth.Anonymous, AccountID: a.anonymous}, nil
 	}
-	return a.directory.AuthenticateMQTT(ctx, clientID, user, password)
+	return a.credential(ctx, clientID, user, password)
 }
 
-// channels tells timeseries and logging which topics are theirs (timeseries.Channels, logging.Channels).
+// credential lets in by an MQTT credential. That of a person is no way around a disabled sign-in.
+func (a authenticator) credential(ctx context.Context, clientID, user string, password []byte) (auth.Principal, error) {
+	p, err := a.directory.AuthenticateMQTT(ctx, clientID, user, password)
+	if err == nil && p.UserID != "" {
+		err = a.identity.Active(p.AccountID, p.UserID)
+	}
+	return p, err // p also beside an error: the refusal is told to its account
+}
+
+// channels tells timeseries and logging which topics are theirs (timeseries.Channels, logging.Directory).
 type channels struct{ directory *blueprint.Service }
 
 func (c channels) TimeSeries(account, topic string) bool {
@@ -52,11 +62,28 @@ func (c channels) Log(account, topic string) (deviceID, templateID, organization
 	return ch.DeviceID, ch.DeviceTemplateID, ch.OrganizationID, true
 }
 
+// Devices knows devices by id, serial number and name (logging.Directory).
+func (c channels) Devices(account, text string) []string {
+	return c.directory.DevicesNamed(account, text)
+}
+
 // reading lets somebody read a topic's stored points who may receive them (timeseries.Access).
 type reading struct{ directory *blueprint.Service }
 
 func (r reading) MayRead(p auth.Principal, topic string) error {
 	return r.directory.MayReceive(p, topic)
+}
+
+// MayWrite lets somebody store points over REST who may publish them (timeseries.Writing).
+func (r reading) MayWrite(p auth.Principal, topic string) error {
+	return r.directory.MayPublish(p, topic)
+}
+
+// Describe tells whose channel a topic is (timeseries.Describer).
+func (c channels) Describe(account, topic string) (timeseries.Channel, bool) {
+	ch, ok := c.directory.Channel(account, topic)
+	return timeseries.Channel{DeviceID: ch.DeviceID, DeviceTemplateID: ch.DeviceTemplateID,
+		OrganizationID: ch.OrganizationID, Name: ch.Channel}, ok
 }
 
 // events writes what happens on connections into the account's log and the device's state (broker.Events,
@@ -98,6 +125,26 @@ func (e events) Refused(c broker.ConnInfo, action, object, reason string) {
 	e.logs.Report(c.Principal.String()+c.ClientID, entry)
 }
 
+// Denied tells of a refusal over REST.
+func (e events) Denied(d blueprint.Denial) {
+	entry := e.entry(broker.ConnInfo{Principal: d.Principal}, logging.Warning, "403", d.Text)
+	entry.Custom["action"], entry.Custom["object"], entry.Custom["remote"] = d.Action, d.ID, d.Remote
+	entry.Tags = []string{"refused"}
+	e.logs.Report(d.Principal.String()+d.Remote, entry)
+}
+
+// Subscribed lets a device's state follow a subscription to its updates.
+func (e events) Subscribed(c broker.ConnInfo, filter string) {
+	e.directory.Subscribed(c.Principal, filter)
+}
+
+// Wanted and Packet hand the flight recorder what it wants to see (broker.Recorder).
+func (e events) Wanted(p auth.Principal) bool { return e.logs.Wanted(p) }
+
+func (e events) Packet(p auth.Principal, clientID string, in bool, typ byte, topic string, qos byte, size int, head []byte) {
+	e.logs.Packet(p, clientID, in, typ, topic, qos, size, head)
+}
+
 // Malformed tells that a time-series channel got something that is no point.
 func (e events) Malformed(account, topic string, from auth.Principal, reason string) {
 	from.AccountID = account
@@ -106,6 +153,19 @@ func (e events) Malformed(account, topic string, from auth.Principal, reason str
 	entry.Custom["topic"] = topic
 	entry.Tags = []string{"malformed"}
 	e.logs.Report(topic, entry)
+}
+
+// Audited writes what was done about sign-ins, users, keys and applications into the account's log.
+func (e events) Audited(a identity.Event) {
+	who := broker.ConnInfo{Principal: auth.Principal{AccountID: a.AccountID, ID: a.UserID, UserID: a.UserID}}
+	entry := e.entry(who, logging.Informational, "200", a.Action)
+	entry.SourceType = "userId"
+	if a.UserID == "" {
+		entry.SourceType, entry.SourceID = "accountId", a.AccountID
+	}
+	entry.Tags = []string{"audit"}
+	entry.Custom["action"], entry.Custom["objectType"], entry.Custom["objectId"], entry.Custom["remote"] = a.Action, a.ObjectType, a.ObjectID, a.Remote
+	e.logs.Append(entry)
 }
 
 // entry begins a log entry about a connection.

@@ -164,7 +164,10 @@ type apiError struct {
 func (e *apiError) Error() string { return e.Message }
 
 // The most a JSON answer may hold: 1000 objects of a page are far below it.
-const maxAnswer = 64 << 20
+const (
+	maxAnswer      = 64 << 20
+	maxErrorAnswer = 1 << 20
+)
 
 // call sends body (nil for none) as JSON and decodes the answer into out (nil to drop it). A renewed token in the
 // answer is kept for the next command.
@@ -177,46 +180,75 @@ func (c *client) call(ctx context.Context, method, path string, body, out any) e
 		}
 		payload = bytes.NewReader(text)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, c.Server+path, payload)
+	kind := ""
+	if body != nil {
+		kind = "application/json"
+	}
+	resp, err := c.send(ctx, c.http, method, path, kind, payload)
 	if err != nil {
 		return err
 	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	if c.Token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.Token)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return fmt.Errorf("%s cannot be reached: %w", c.Server, errors.Unwrap(err))
-	}
 	defer resp.Body.Close()
+	if out == nil {
+		return nil
+	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return err
-	}
-	if resp.StatusCode/100 != 2 {
-		answer := answerError(resp.StatusCode, text)
-		if answer.Status == http.StatusUnauthorized && c.Token != "" {
-			answer.Message += " (sign in again with `xively login EMAIL`)"
-		}
-		return answer
-	}
-	if token := resp.Header.Get("xively-access-token"); token != "" && token != c.Token && c.Token != "" {
-		c.Token = token
-		if err := c.save(); err != nil {
-			return err
-		}
-	}
-	if out == nil {
-		return nil
 	}
 	if err := json.Unmarshal(text, out); err != nil {
 		return fmt.Errorf("%s %s: the answer is not what a xively server sends: %w", method, path, err)
 	}
 	return nil
 }
+
+// send sends one request with the login's token and returns the answer of a success, whose body the caller closes. kind
+// is the body's content type. headers are pairs.
+func (c *client) send(ctx context.Context, by *http.Client, method, path, kind string, body io.Reader, headers ...string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.Server+path, body)
+	if err != nil {
+		return nil, err
+	}
+	if kind != "" {
+		req.Header.Set("Content-Type", kind)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	if c.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.Token)
+	}
+	resp, err := by.Do(req)
+	if err != nil {
+		if cause := errors.Unwrap(err); cause != nil {
+			err = cause
+		}
+		return nil, fmt.Errorf("%s cannot be reached: %w", c.Server, err)
+	}
+	if resp.StatusCode/100 != 2 {
+		defer resp.Body.Close()
+		text, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorAnswer))
+		if err != nil {
+			return nil, err
+		}
+		answer := answerError(resp.StatusCode, text)
+		if answer.Status == http.StatusUnauthorized && c.Token != "" {
+			answer.Message += " (sign in again with `xively login EMAIL`)"
+		}
+		return nil, answer
+	}
+	if token := resp.Header.Get("xively-access-token"); token != "" && token != c.Token && c.Token != "" {
+		c.Token = token
+		if err := c.save(); err != nil {
+			resp.Body.Close()
+			return nil, err
+		}
+	}
+	return resp, nil
+}
+
+// unhurried is the HTTP client for what may take longer than a minute: files and live views.
+func (c *client) unhurried() *http.Client { return &http.Client{Transport: c.http.Transport} }
 
 // answerError finds the sentence for people in an error answer of either shape (Blueprint's and IDM's).
 func answerError(status int, text []byte) *apiError {

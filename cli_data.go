@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -38,8 +37,8 @@ func (f *topicFlags) topic(account string, args []string) (string, error) {
 var pointColumns = []column{{"TIME", "time"}, {"CATEGORY", "category"}, {"NUMBER", "numericValue"}, {"TEXT", "stringValue"}}
 
 func newDataCommand() *cobra.Command {
-	cmd := group("data", "Read the points of time-series channels")
-	cmd.AddCommand(newDataGetCommand(), newDataLatestCommand())
+	cmd := group("data", "Read, aggregate and move the points of time-series channels")
+	cmd.AddCommand(newDataGetCommand(), newDataLatestCommand(), newDataAggregateCommand(), newDataExportCommand(), newDataImportCommand())
 	return cmd
 }
 
@@ -148,78 +147,6 @@ func newDataLatestCommand() *cobra.Command {
 	from.register(cmd)
 	cmd.Flags().IntVarP(&n, "count", "n", 1, "how many points, 1 to 1000")
 	return cmd
-}
-
-func newLogsCommand() *cobra.Command {
-	cmd := group("logs", "Search what devices and the platform did")
-	var (
-		server                 serverFlags
-		out                    output
-		device, severity, text string
-		size                   int
-	)
-	search := &cobra.Command{
-		Use:   "search",
-		Short: "Print log entries, newest first",
-		Example: `  xively logs search --device 0b6e… --severity warning
-  xively logs search --text "not on its template" -o json`,
-		Args: exactArgs(0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := server.signedIn()
-			if err != nil {
-				return err
-			}
-			rows, err := searchLogs(cmd, c, device, severity, text, size)
-			if err != nil {
-				return err
-			}
-			return out.list(cmd.OutOrStdout(), rows, column{"TIME", "time"}, column{"SEVERITY", "severity"},
-				column{"CODE", "code"}, column{"SOURCE", "sourceId"}, column{"MESSAGE", "message"})
-		},
-	}
-	server.register(search)
-	out.register(search)
-	search.Flags().StringVar(&device, "device", "", "only entries of this `id`")
-	search.Flags().StringVar(&severity, "severity", "", "only this severity: emergency, alert, critical, error, warning, notice, informational, debug, lifecycle")
-	search.Flags().StringVar(&text, "text", "", "only messages with all these `words`")
-	search.Flags().IntVarP(&size, "count", "n", 50, "how many entries, 1 to 1000")
-	cmd.AddCommand(search)
-	return cmd
-}
-
-func searchLogs(cmd *cobra.Command, c *client, device, severity, text string, size int) ([]object, error) {
-	var must []object
-	if device != "" {
-		must = append(must, object{"term": object{"sourceId": device}})
-	}
-	if severity != "" {
-		must = append(must, object{"term": object{"severity": severity}})
-	}
-	if text != "" {
-		must = append(must, object{"match": object{"message": text}})
-	}
-	body := object{"from": 0, "size": size, "sort": []object{{"sourceTimestamp": object{"order": "desc"}}}}
-	if must != nil {
-		body["query"] = object{"bool": object{"must": must}}
-	}
-	var answer struct {
-		Hits struct {
-			Hits []struct {
-				Source object `json:"_source"`
-			}
-		}
-	}
-	if err := c.call(cmd.Context(), http.MethodPost, "/api/v1/logs/search", body, &answer); err != nil {
-		return nil, err
-	}
-	var rows []object
-	for _, hit := range answer.Hits.Hits {
-		if ms, ok := hit.Source["sourceTimestamp"].(float64); ok {
-			hit.Source["time"] = time.UnixMilli(int64(ms)).UTC().Format("2006-01-02T15:04:05.000Z")
-		}
-		rows = append(rows, hit.Source)
-	}
-	return rows, nil
 }
 
 // claims are the members of a token that a client reads. Nothing is verified: that is the server's business.

@@ -18,8 +18,9 @@ var deviceColumns = []column{
 }
 
 func newDevicesCommand() *cobra.Command {
-	cmd := group("devices", "Create, list, show and delete devices")
-	cmd.AddCommand(newDevicesCreateCommand(), newDevicesListCommand(), newDevicesGetCommand(), newDevicesDeleteCommand())
+	cmd := group("devices", "Create, list, show, diagnose, move and delete devices")
+	cmd.AddCommand(newDevicesCreateCommand(), newDevicesListCommand(), newDevicesGetCommand(), newDevicesDeleteCommand(),
+		newDevicesExportCommand(), newDevicesImportCommand(), newDiagnoseCommand())
 	return cmd
 }
 
@@ -41,7 +42,7 @@ func newDevicesCreateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			templateID, err := findTemplate(cmd, c, template)
+			templateID, err := deviceTemplates.find(cmd, c, template)
 			if err != nil {
 				return err
 			}
@@ -74,7 +75,7 @@ func newDevicesCreateCommand() *cobra.Command {
 	server.register(cmd)
 	out.register(cmd)
 	cmd.Flags().StringVar(&serial, "serial", "", "serial `number`, unique in the account")
-	cmd.Flags().StringVar(&template, "template", "Default Device Template", "device template, by `name or id`")
+	cmd.Flags().StringVar(&template, "template", deviceTemplates.standard, "device template, by `name or id`")
 	cmd.Flags().StringVar(&organization, "organization", "", "`id` of the organization (group) that owns it")
 	cmd.Flags().StringVar(&name, "name", "", "`name` for people")
 	cmd.Flags().BoolVar(&credential, "credential", false, "also make its MQTT credential and print the secret, once")
@@ -87,6 +88,7 @@ func newDevicesListCommand() *cobra.Command {
 		server                         serverFlags
 		out                            output
 		serial, template, organization string
+		text                           string
 		page, size                     int
 	)
 	cmd := &cobra.Command{
@@ -100,11 +102,11 @@ func newDevicesListCommand() *cobra.Command {
 			}
 			templateID := ""
 			if template != "" {
-				if templateID, err = findTemplate(cmd, c, template); err != nil {
+				if templateID, err = deviceTemplates.find(cmd, c, template); err != nil {
 					return err
 				}
 			}
-			rows, total, err := c.list(cmd.Context(), "/api/v1/devices"+query("accountId", c.AccountID,
+			rows, total, err := c.list(cmd.Context(), "/api/v1/devices"+query("accountId", c.AccountID, "q", text,
 				"serialNumber", serial, "deviceTemplateId", templateID, "organizationId", organization,
 				"page", strconv.Itoa(page), "pageSize", strconv.Itoa(size)), "devices")
 			if err != nil {
@@ -118,6 +120,7 @@ func newDevicesListCommand() *cobra.Command {
 	}
 	server.register(cmd)
 	out.register(cmd)
+	cmd.Flags().StringVarP(&text, "query", "q", "", "only those that match, such as `'kitch* connected:true'`")
 	cmd.Flags().StringVar(&serial, "serial", "", "only serial numbers that contain this `text`")
 	cmd.Flags().StringVar(&template, "template", "", "only devices of this template, by `name or id`")
 	cmd.Flags().StringVar(&organization, "organization", "", "only devices of the organization with this `id`")
@@ -239,17 +242,22 @@ func newTemplatesListCommand() *cobra.Command {
 	var (
 		server serverFlags
 		out    output
+		of     string
 	)
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List device templates",
+		Short: "List templates",
 		Args:  exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			kind, ok := map[string]templates{"devices": deviceTemplates, "organizations": organizationTemplates, "end-users": endUserTemplates}[of]
+			if !ok {
+				return usageError("--of %s: want devices, organizations or end-users", of)
+			}
 			c, err := server.signedIn()
 			if err != nil {
 				return err
 			}
-			rows, err := deviceTemplates(cmd, c)
+			rows, err := kind.list(cmd, c)
 			if err != nil {
 				return err
 			}
@@ -258,6 +266,7 @@ func newTemplatesListCommand() *cobra.Command {
 	}
 	server.register(cmd)
 	out.register(cmd)
+	cmd.Flags().StringVar(&of, "of", "devices", "templates of what: `devices`, organizations or end-users")
 	return cmd
 }
 
@@ -298,15 +307,24 @@ func createCredential(cmd *cobra.Command, c *client, id, kind string) (object, e
 		object{"accountId": c.AccountID, "entityId": id, "entityType": kind}, "mqttCredential")
 }
 
-// deviceTemplates returns up to 1000 templates, which is all a list answers at once.
-func deviceTemplates(cmd *cobra.Command, c *client) ([]object, error) {
-	rows, _, err := c.list(cmd.Context(), "/api/v1/devices/templates"+query("accountId", c.AccountID, "pageSize", "1000"), "deviceTemplates")
+// templates is where the templates of a noun are.
+type templates struct{ of, path, many, noun, standard string }
+
+var (
+	deviceTemplates       = templates{"devices", "devices/templates", "deviceTemplates", "device template", "Default Device Template"}
+	organizationTemplates = templates{"organizations", "organizations/templates", "organizationTemplates", "organization template", "Default Organization Template"}
+	endUserTemplates      = templates{"end-users", "end-users/templates", "endUserTemplates", "end user template", "Default End User Template"}
+)
+
+// list returns up to 1000 templates, which is all a list answers at once.
+func (k templates) list(cmd *cobra.Command, c *client) ([]object, error) {
+	rows, _, err := c.list(cmd.Context(), "/api/v1/"+k.path+query("accountId", c.AccountID, "pageSize", "1000"), k.many)
 	return rows, err
 }
 
-// findTemplate returns the id of the device template with that id or name.
-func findTemplate(cmd *cobra.Command, c *client, nameOrID string) (string, error) {
-	rows, err := deviceTemplates(cmd, c)
+// find returns the id of the template with that id or name.
+func (k templates) find(cmd *cobra.Command, c *client, nameOrID string) (string, error) {
+	rows, err := k.list(cmd, c)
 	if err != nil {
 		return "", err
 	}
@@ -317,13 +335,13 @@ func findTemplate(cmd *cobra.Command, c *client, nameOrID string) (string, error
 			return id, nil
 		case cell(row["name"]) != nameOrID:
 		case found != "":
-			return "", usageError("several device templates are called %q: give the id", nameOrID)
+			return "", usageError("several %ss are called %q: give the id", k.noun, nameOrID)
 		default:
 			found = id
 		}
 	}
 	if found == "" {
-		return "", &apiError{http.StatusNotFound, fmt.Sprintf("no device template %q: see `xively templates list`", nameOrID)}
+		return "", &apiError{http.StatusNotFound, fmt.Sprintf("no %s %q: see `xively templates list --of %s`", k.noun, nameOrID, k.of)}
 	}
 	return found, nil
 }

@@ -62,6 +62,7 @@ func newLoginCommand() *cobra.Command {
 		server   serverFlags
 		password passwordFlags
 		account  string
+		code     string
 	)
 	cmd := &cobra.Command{
 		Use:   "login EMAIL",
@@ -80,20 +81,24 @@ The token is kept in your configuration folder with mode 0600; the password is n
 			if err != nil {
 				return err
 			}
-			return signIn(cmd, c, args[0], secret, account)
+			return signIn(cmd, c, args[0], secret, account, code)
 		},
 	}
 	server.register(cmd)
 	password.register(cmd)
 	cmd.Flags().StringVar(&account, "account", "", "account `id`, when the address belongs to several accounts")
+	cmd.Flags().StringVar(&code, "code", "", "one-time or recovery `code`, for a user with a second factor")
 	return cmd
 }
 
-func signIn(cmd *cobra.Command, c *client, email, password, account string) error {
+func signIn(cmd *cobra.Command, c *client, email, password, account, code string) error {
 	c.Token = "" // an old session has no say in a new one
 	body := object{"emailAddress": email, "password": password}
 	if account != "" {
 		body["accountId"] = account
+	}
+	if code != "" {
+		body["oneTimeCode"] = code
 	}
 	var answer struct{ JWT string }
 	if err := c.call(cmd.Context(), http.MethodPost, "/api/v1/auth/login-user", body, &answer); err != nil {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -136,3 +138,5 @@ func printable(s string) string {
 		return '\uFFFD'
 	}, s)
 }
+
+func sortedKeys(o object) []string { return slices.Sorted(maps.Keys(o)) }

@@ -232,6 +232,11 @@ func TestInitCommand(t *testing.T) {
 	if _, errOut := sh.run(exitFailed, "short", "init", "--data", t.TempDir()+"/x", "--email", testEmail, "--password-stdin"); !strings.Contains(errOut, "password") {
 		t.Errorf("weak password: %q", errOut)
 	}
+	sh.run(exitOK, testPassword, "accounts", "create", "--data", dir, "--email", "bob@example.com", "--password-stdin", "--account-name", "Bob")
+	if out, _ = sh.run(exitOK, "", "accounts", "list", "--data", dir); strings.Count(out, "\n") != 4 || !strings.Contains(out, "Bob") {
+		t.Errorf("accounts: %q", out)
+	}
+	sh.run(exitOK, "Newer-Password-9", "accounts", "reset-password", "--data", dir, "--email", "bob@example.com", "--password-stdin")
 	if out, _ = sh.run(exitOK, "", "verify", dir); !strings.Contains(out, "is whole") {
 		t.Errorf("verify: %q", out)
 	}

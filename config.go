@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
+	"strings"
 	"time"
 
 	"xively/blueprint"
@@ -36,6 +38,7 @@ type Config struct {
 	TimeSeries timeseries.Config `yaml:"timeseries"`
 	Logging    logging.Config    // device logs
 	Log        LogConfig         // the process's own
+	REST       RESTConfig        `yaml:"rest"`
 	Shutdown   time.Duration     // how long a stop may take to drain before connections are cut
 }
 
@@ -62,6 +65,22 @@ type BrokerConfig struct {
 	broker.Config
 }
 
+// RESTConfig is about requests, whichever module answers them.
+type RESTConfig struct {
+	Origins []string // of the pages of other sites that may call the API, such as https://shop.example.com
+}
+
+// Validate reports an origin that no browser would ever send.
+func (c RESTConfig) Validate() error {
+	for _, o := range c.Origins {
+		u, err := url.Parse(o)
+		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.Scheme+"://"+u.Host != o || o != strings.ToLower(o) {
+			return fmt.Errorf("origins: %q is not an origin such as https://shop.example.com, in lower case and with nothing behind it; there is no *", o)
+		}
+	}
+	return nil
+}
+
 // LogConfig is about the process's own log on stderr, not about the device logs.
 type LogConfig struct {
 	Level  string // debug, info, warn, error
@@ -71,18 +90,16 @@ type LogConfig struct {
 // defaultConfig returns the settings that hold where nothing else is said.
 func defaultConfig() Config {
 	return Config{
-		Data:      "./data",
-		Listen:    ListenConfig{Local: "127.0.0.1:8080", TLS: ":8443", MQTTS: ":8883"},
-		Storage:   StorageConfig{CheckpointBytes: 64 << 20},
-		Broker:    BrokerConfig{Config: broker.DefaultConfig()},
-		Blueprint: blueprint.Config{CachedDevices: 65536},
-		Identity: identity.Config{
-			TokenLife: 20 * time.Minute, SessionLife: 14 * 24 * time.Hour, ShortSessionLife: 24 * time.Hour,
-			PasswordMemoryKiB: 19 << 10, PasswordPasses: 2,
-		},
-		Logging:  logging.DefaultConfig(),
-		Log:      LogConfig{Level: "info", Format: "text"},
-		Shutdown: 15 * time.Second,
+		Data:       "./data",
+		Listen:     ListenConfig{Local: "127.0.0.1:8080", TLS: ":8443", MQTTS: ":8883"},
+		Storage:    StorageConfig{CheckpointBytes: 64 << 20},
+		Broker:     BrokerConfig{Config: broker.DefaultConfig()},
+		Blueprint:  blueprint.DefaultConfig(),
+		Identity:   identity.DefaultConfig(),
+		TimeSeries: timeseries.DefaultConfig(),
+		Logging:    logging.DefaultConfig(),
+		Log:        LogConfig{Level: "info", Format: "text"},
+		Shutdown:   15 * time.Second,
 	}
 }
 
@@ -108,7 +125,9 @@ func (c Config) Validate() error {
 		err    error
 	}{
 		{"", c.Listen.Validate()}, {"", c.TLS.Validate()}, {"broker.", c.Broker.Validate()},
-		{"identity.", c.Identity.Validate()}, {"logging.", c.Logging.Validate()},
+		{"blueprint.", c.Blueprint.Validate()}, {"identity.", c.Identity.Validate()},
+		{"timeseries.", c.TimeSeries.Validate()}, {"logging.", c.Logging.Validate()}, {"rest.", c.REST.Validate()},
+		{"timeseries.", c.TimeSeries.Validate()},
 	} {
 		if part.err != nil {
 			return fmt.Errorf("%s%w", part.prefix, part.err)

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"xively/internal/openapi/openapitest"
 )
 
 // The test binary is also the program, for tests that need a process of its own: to kill it, or to send it signals.
@@ -83,6 +85,7 @@ func start(t *testing.T, dir string, set ...string) *testServer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.http.Handler = openapitest.Hold(t, p.http.Handler)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- p.run(ctx) }()

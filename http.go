@@ -14,7 +14,10 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"xively/console"
+	"xively/internal/fault"
+	"xively/internal/openapi"
 	"xively/internal/rest"
+	"xively/storage"
 )
 
 // Limits of every HTTP connection. A WebSocket leaves them behind when it is handed to the broker, which has its own.
@@ -34,24 +37,30 @@ func newRouter(p *platform) (*echo.Echo, error) {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = echo.ExtractIPDirect() // X-Forwarded-… and the like are whatever a client writes there
-	e.HTTPErrorHandler = rest.ErrorHandler(p.log)
+	e.HTTPErrorHandler = whileStoreFails(rest.ErrorHandler(p.log))
 	e.Use(
 		rest.RequestID,
 		logRequests(p.log),
 		recoverPanics(p.log),
 		securityHeaders(p.certs.public()),
+		allowOrigins(p.cfg.REST.Origins),
 		boundRequests,
 	)
 
-	signedIn := rest.Authenticate(p.identity)
+	signedIn := p.identity.Authenticate
 	p.identity.Routes(e.Group("/api/v1", rest.PlainErrors))
-	p.blueprint.Routes(e.Group("/api/v1", signedIn))
-	p.logs.Routes(e.Group("/api/v1", signedIn))
-	p.timeseries.Routes(e.Group("/api/v4", signedIn))
-	e.POST("/messaging/publish/*", p.publish, basicOr(p.blueprint, p.events, signedIn))
+	p.identity.OpenIDRoutes(e.Group("")) // no middleware: echo would answer every other path for the group
+	p.blueprint.Routes(e.Group("/api/v1", signedIn, p.streams.follow))
+	p.logs.Routes(e.Group("/api/v1", signedIn, p.streams.follow))
+	p.timeseries.Routes(e.Group("/api/v4", signedIn, p.streams.follow))
+	e.POST("/messaging/publish/*", p.publish, basicOr(authenticator{identity: p.identity, directory: p.blueprint}, p.events, signedIn))
 	e.Any(webSocketPath, echo.WrapHandler(p.broker.WebSocket()))
 	e.GET("/healthz", p.health)
+	e.GET("/metrics", p.sendMetrics)
 	e.GET("/ca.pem", p.authority)
+	if err := openapi.Routes(e.Group("")); err != nil {
+		return nil, err
+	}
 	for _, prefix := range []string{"/api", "/messaging"} { // the console must not answer for a mistyped route
 		e.Any(prefix+"/*", func(echo.Context) error { return echo.ErrNotFound })
 	}
@@ -62,22 +71,36 @@ func newRouter(p *platform) (*echo.Echo, error) {
 
 const webSocketPath = "/mqtt"
 
-// boundRequests gives every request a longest body and a longest time. A WebSocket has neither.
+// boundRequests gives every request a longest body and, but for those of live.go, a longest time. A WebSocket has neither.
 func boundRequests(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if c.Path() == webSocketPath {
 			return next(c)
 		}
 		r := c.Request()
-		if r.ContentLength > maxBody {
-			return &http.MaxBytesError{Limit: maxBody}
+		most, long := bodyLimit(r.Method, c.Path())
+		if r.ContentLength > most {
+			return &http.MaxBytesError{Limit: most}
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), handlerTimeout)
-		defer cancel()
-		r = r.WithContext(ctx)
-		r.Body = http.MaxBytesReader(c.Response(), r.Body, maxBody)
+		if !long {
+			ctx, cancel := context.WithTimeout(r.Context(), handlerTimeout)
+			defer cancel()
+			r = r.WithContext(ctx)
+		}
+		r.Body = http.MaxBytesReader(c.Response(), r.Body, most)
 		c.SetRequest(r)
 		return next(c)
+	}
+}
+
+// whileStoreFails tells callers to come back where the reason is that the store stands still: the process is about to end
+// and to be started anew.
+func whileStoreFails(next echo.HTTPErrorHandler) echo.HTTPErrorHandler {
+	return func(err error, c echo.Context) {
+		if errors.Is(err, storage.ErrFailed) || errors.Is(err, storage.ErrClosed) {
+			err = fault.Wrap(fault.Unavailable, err, "The server cannot store anything now. Nothing was changed as far as it is known; try again in a moment.")
+		}
+		next(err, c)
 	}
 }
 

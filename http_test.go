@@ -16,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"xively/internal/rest"
+	"xively/storage"
 )
 
 func get(t *testing.T, c *http.Client, url string) (*http.Response, string) {
@@ -231,5 +232,19 @@ func TestHeaderLimits(t *testing.T) {
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 		t.Errorf("a header of 64 KiB: %d", resp.StatusCode)
+	}
+}
+
+// While the store fails nothing is wrong with the request: clients have to come back, as a restart may help.
+func TestStoreFailureIsUnavailable(t *testing.T) {
+	for _, cause := range []error{storage.ErrFailed, storage.ErrClosed} {
+		e := echo.New()
+		e.HTTPErrorHandler = whileStoreFails(rest.ErrorHandler(testLog(t)))
+		e.GET("/", func(echo.Context) error { return fmt.Errorf("blueprint: create device: %w", cause) })
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		if w.Code != 503 || w.Header().Get("Retry-After") == "" || strings.Contains(w.Body.String(), "blueprint") {
+			t.Errorf("%v: %d %v %s", cause, w.Code, w.Header(), w.Body)
+		}
 	}
 }

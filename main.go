@@ -17,6 +17,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"xively/internal/fault"
 )
 
 // Exit codes. Scripts may rely on them.
@@ -50,6 +52,7 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 func exitCode(err error) int {
 	var usage *usageErr
 	var answer *apiError
+	var refused *fault.Error // by a command on a data folder
 	switch {
 	case err == nil:
 		return exitOK
@@ -64,6 +67,10 @@ func exitCode(err error) int {
 		case http.StatusConflict, http.StatusPreconditionFailed:
 			return exitConflict
 		}
+	case errors.As(err, &refused) && refused.Kind == fault.NotFound:
+		return exitNotFound
+	case errors.As(err, &refused) && refused.Kind == fault.Conflict:
+		return exitConflict
 	}
 	return exitFailed
 }
@@ -91,7 +98,9 @@ Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 3 not signe
 	})
 	root.AddCommand(
 		newServeCommand(), newInitCommand(), newCheckConfigCommand(), newVerifyCommand(),
-		newLoginCommand(), newDevicesCommand(), newTemplatesCommand(), newCredentialsCommand(),
+		newAccountsCommand(), newLoginCommand(), newSessionsCommand(), newAPIKeysCommand(), newApplicationsCommand(), newUsersCommand(),
+		newDevicesCommand(), newTemplatesCommand(), newCredentialsCommand(), newOrganizationsCommand(), newEndUsersCommand(),
+		newAccessCommand(), newAuditCommand(), newExportCommand(), newImportCommand(),
 		newDataCommand(), newLogsCommand(), newPubCommand(), newSubCommand(), newBenchCommand(), newVersionCommand(),
 	)
 	return root

@@ -11,7 +11,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"xively/blueprint"
 	"xively/broker"
 	"xively/broker/topic"
 	"xively/internal/auth"
@@ -76,7 +75,7 @@ func publishTopic(u *url.URL) (string, error) {
 
 // basicOr lets a caller in by "Authorization: Basic <entity id>:<MQTT secret>", as devices publish over HTTP, and leaves
 // every other form to otherwise.
-func basicOr(directory *blueprint.Service, told events, otherwise echo.MiddlewareFunc) echo.MiddlewareFunc {
+func basicOr(who authenticator, told events, otherwise echo.MiddlewareFunc) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		byToken := otherwise(next)
 		return func(c echo.Context) error {
@@ -85,7 +84,7 @@ func basicOr(directory *blueprint.Service, told events, otherwise echo.Middlewar
 			if !ok {
 				return byToken(c)
 			}
-			caller, err := directory.AuthenticateMQTT(r.Context(), "", user, []byte(secret))
+			caller, err := who.credential(r.Context(), "", user, []byte(secret))
 			if err != nil {
 				told.Refused(httpConn(c, caller), "sign-in", "", err.Error())
 				return err

@@ -38,12 +38,19 @@ func openDirectory(cfg Config, log *slog.Logger) (d directory, err error) {
 	ident := cfg.Identity
 	ident.Dir = cfg.Data
 	if d.identity, err = identity.New(ident, d.db, d.blueprint, log.With("module", "identity")); err != nil {
-		return d, errors.Join(err, d.close())
+		return d, errors.Join(err, d.close(context.Background()))
 	}
+	d.blueprint.UseIdentities(d.identity)
 	return d, nil
 }
 
-func (d directory) close() error { return errors.Join(d.blueprint.Close(), d.db.Close()) }
+func (d directory) close(ctx context.Context) error {
+	var err error
+	if d.identity != nil {
+		err = d.identity.Close(ctx)
+	}
+	return errors.Join(err, d.blueprint.Close(), d.db.Close())
+}
 
 // A platform is the whole server: its parts, introduced to each other.
 type platform struct {
@@ -55,6 +62,8 @@ type platform struct {
 	timeseries *timeseries.Service
 	broker     *broker.Server
 	events     events
+	streams    streams
+	began      time.Time
 	certs      *certificates
 	http       *http.Server
 	listeners  struct{ local, tls, mqtts, mqtt net.Listener } // nil: switched off
@@ -65,7 +74,7 @@ type platform struct {
 // openPlatform does all that can fail: the folder, the ports, the certificate, the modules. Connections that arrive
 // meanwhile wait until run. A configuration that passed Validate can still fail here, with an error that says where.
 func openPlatform(cfg Config, log *slog.Logger) (p *platform, err error) {
-	p = &platform{cfg: cfg, log: log}
+	p = &platform{cfg: cfg, log: log, began: time.Now()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close(context.Background()))
@@ -76,7 +85,7 @@ func openPlatform(cfg Config, log *slog.Logger) (p *platform, err error) {
 	if p.directory, err = openDirectory(cfg, log); err != nil {
 		return p, err
 	}
-	p.onClose(func(context.Context) error { return p.directory.close() })
+	p.onClose(p.directory.close)
 	if err := checkAnonymous(p.identity, cfg.Broker.Anonymous); err != nil {
 		return p, err
 	}
@@ -94,6 +103,7 @@ func openPlatform(cfg Config, log *slog.Logger) (p *platform, err error) {
 		return p, err
 	}
 	p.http = newHTTPServer(router, log)
+	p.http.RegisterOnShutdown(p.streams.close)
 	p.onClose(p.closeHTTP)
 	return p, nil
 }
@@ -111,16 +121,48 @@ func (p *platform) openModules() (err error) {
 	if p.timeseries, err = timeseries.New(p.cfg.TimeSeries, p.db, topics, reading{p.blueprint}, p.events, p.log.With("module", "timeseries")); err != nil {
 		return err
 	}
+	p.timeseries.UseWriting(reading{p.blueprint})
+	p.timeseries.UseDescriber(topics)
+	p.timeseries.Start()
+	p.blueprint.OnPurge(func(tx *storage.Tx, accountID, deviceID string) {
+		p.timeseries.Delete(tx, accountID, "xi/blue/v1/"+accountID+"/d/"+deviceID+"/")
+	})
 	p.onClose(func(context.Context) error { return p.timeseries.Close() })
+	if err := p.blueprint.Reflect(); err != nil {
+		return err
+	}
 	who := authenticator{p.identity, p.blueprint, p.cfg.Broker.Anonymous}
-	if p.broker, err = broker.New(p.cfg.Broker.Config, p.db, who, p.blueprint, p.events, []broker.Tap{p.timeseries, p.logs}, p.log.With("module", "broker")); err != nil {
+	if p.broker, err = broker.New(p.cfg.Broker.Config, p.db, who, p.blueprint, p.events, []broker.Tap{p.timeseries, p.logs, p.blueprint}, p.log.With("module", "broker")); err != nil {
 		return err
 	}
 	p.onClose(p.broker.Close)
-	p.blueprint.OnRevoke(func(r blueprint.Revocation) {
-		p.broker.Disconnect(func(who auth.Principal) bool { return r.Matches(who) }, r.Reason)
+	p.blueprint.OnDenied(p.events.Denied)
+	p.blueprint.UsePublisher(func(account, topic string, payload []byte) error {
+		err := p.broker.Publish(auth.Principal{Kind: auth.Platform, AccountID: account}, topic, payload, 1, false)
+		if errors.Is(err, broker.ErrClosed) { // the connections are gone whose ends these changes tell
+			err = nil
+		}
+		return err
 	})
+	p.blueprint.OnRevoke(func(r blueprint.Revocation) {
+		p.disconnect(r.Matches, r.Reason)
+	})
+	p.identity.OnEnd(func(accountID, userID, sessionID string) {
+		p.disconnect(func(who auth.Principal) bool {
+			if sessionID == "" {
+				return who.AccountID == accountID && who.UserID == userID
+			}
+			return who.SessionID == sessionID
+		}, "the sign-in it was made with has ended")
+	})
+	p.identity.OnAudit(p.events.Audited)
 	return nil
+}
+
+// disconnect ends what callers that match hold open: MQTT connections and live views.
+func (p *platform) disconnect(match func(auth.Principal) bool, reason string) {
+	p.broker.Disconnect(match, reason)
+	p.streams.end(match)
 }
 
 // listen binds every address that is switched on.
@@ -179,6 +221,7 @@ func (p *platform) run(ctx context.Context) error {
 	})
 	serve("listen.mqtt", p.listeners.mqtt, p.broker.ServeTCP)
 	serving.Go(func() error { p.certs.watch(background); return nil })
+	serving.Go(func() error { p.identity.Run(background); return nil })
 
 	var cause error
 	select {

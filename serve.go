@@ -261,7 +261,7 @@ func makeAccount(ctx context.Context, cfg Config, log *slog.Logger, name, email,
 	if err != nil {
 		return m, err
 	}
-	defer func() { err = errors.Join(err, d.close()) }()
+	defer func() { err = errors.Join(err, d.close(ctx)) }()
 	if _, first := d.identity.SetupToken(); !first && !another {
 		return m, &apiError{Status: 409, Message: cfg.Data + " has an account already: use --another to make one more"}
 	}

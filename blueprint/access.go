@@ -16,10 +16,15 @@ import (
 //	                                _set/fields
 //	device, own control topics      svc                             cln
 //	device, free topics             as its template's freeTopics    the same
-//	account user, channels          of existing devices, as above   all, any wildcard
-//	account user, control topics    cln and svc of own devices      all, any wildcard
-//	account user, free topics       all                             all
-//	account user, $SYS              no                              yes
+//	admin, channels                 of existing devices, as above   all, any wildcard
+//	admin, control topics           cln and svc of own devices      all, any wildcard
+//	admin, free topics              all                             all
+//	admin, $SYS                     no                              yes
+//	back-end application            as an admin                     as an admin
+//	end user or member, channels    of devices reached with         of devices reached with channels:read; wildcards
+//	                                channels:write (permit.go);     below xi/blue/v1/<account>/, each message judged
+//	                                _set/fields: devices:update
+//	end user, free topics           as its template's freeTopics    the same
 //	anonymous                       free topics                     free topics; a wider filter gets these only
 //	others                          no                              no
 //
@@ -38,8 +43,12 @@ func (s *Service) MayPublish(p auth.Principal, name string) error {
 	switch p.Kind {
 	case auth.Device:
 		return s.deviceMayPublish(p, at, name)
-	case auth.AccountUser:
-		return s.userMayPublish(p, at)
+	case auth.AccountUser, auth.EndUser, auth.Application:
+		return s.personMayPublish(p, at, name)
+	case auth.Platform:
+		if (at.kind == channelOf && at.account == p.AccountID) || at.kind == controlOf {
+			return nil
+		}
 	case auth.Anonymous:
 		if at.kind == freeTopic {
 			return nil
@@ -70,21 +79,76 @@ func (s *Service) deviceMayPublish(p auth.Principal, at place, name string) erro
 	return forbidden("%s may use only its own channels", p)
 }
 
-func (s *Service) userMayPublish(p auth.Principal, at place) error {
-	if err := s.isUser(p); err != nil || at.kind == freeTopic {
+func (s *Service) personMayPublish(p auth.Principal, at place, name string) error {
+	r, err := s.person(p)
+	if err != nil {
 		return err
+	}
+	if at.kind == freeTopic {
+		return r.mayUseFree(name, topic.Matches)
 	}
 	if at.kind == channelOf && at.account != p.AccountID {
 		return otherAccount(p)
 	}
 	d, err := s.deviceOf(p, at.device)
-	if err != nil || at.kind == controlOf {
+	if err != nil {
 		return err
+	}
+	if at.kind == controlOf {
+		return r.mayControl()
 	}
 	if err := d.template.publishable(at.channel); err != nil {
 		return forbidden("nobody may publish there: %s", err.Error())
 	}
-	return nil
+	if at.channel == setFields {
+		return s.mayReach(r, change, at, d, "")
+	}
+	return s.mayReach(r, writeChannel, at, d, at.channel)
+}
+
+// mayReach asks the evaluator about a device's channel; the words of a refusal are worked out only when there is one.
+func (s *Service) mayReach(r *reach, do action, at place, d *deviceView, channel string) error {
+	if r.admin {
+		return nil
+	}
+	chain, err := s.chainOf(d.account, d.organization)
+	if err != nil {
+		return unjudged(err)
+	}
+	if r.allowing(permissionFor(do, s.byName["device"]), chain, at.device, channel, s.now()) != nil {
+		return nil
+	}
+	var v *verdict
+	err = s.view(auth.Principal{AccountID: d.account}, func(t *txn) error {
+		o, err := t.find(s.byName["device"], at.device)
+		if err == nil {
+			v, err = t.judge(r, do, s.byName["device"], o, channel)
+		}
+		return err
+	})
+	if err != nil {
+		return unjudged(err)
+	}
+	return forbidden("%s", v.Text)
+}
+
+func (r *reach) mayControl() error {
+	if r.admin {
+		return nil
+	}
+	return forbidden("%s may not use control topics: they are for admins and the device itself", r.name)
+}
+
+func (r *reach) mayUseFree(name string, allows func(filter, name string) bool) error {
+	if r.admin {
+		return nil
+	}
+	for _, filter := range r.free {
+		if allows(filter, name) {
+			return nil
+		}
+	}
+	return forbidden("%s may use the channels of reached devices and the free topics of the own template; %s is none of them", r.name, quote(name))
 }
 
 // publishable says why a channel takes no messages from outside, nil when it does.
@@ -111,8 +175,8 @@ func (s *Service) MaySubscribe(p auth.Principal, filter string) error {
 	switch p.Kind {
 	case auth.Device:
 		return s.deviceMaySubscribe(p, filter)
-	case auth.AccountUser:
-		return s.userMaySubscribe(p, filter)
+	case auth.AccountUser, auth.EndUser, auth.Application:
+		return s.personMaySubscribe(p, filter)
 	case auth.Anonymous:
 		// A first level that is a wildcard also matches xi; MayReceive then holds back what comes from there.
 		if parseTopic(filter).kind == freeTopic {
@@ -148,9 +212,13 @@ func (s *Service) deviceMaySubscribe(p auth.Principal, filter string) error {
 	return nil
 }
 
-func (s *Service) userMaySubscribe(p auth.Principal, filter string) error {
-	if err := s.isUser(p); err != nil {
+func (s *Service) personMaySubscribe(p auth.Principal, filter string) error {
+	r, err := s.person(p)
+	if err != nil {
 		return err
+	}
+	if !r.admin {
+		return s.memberMaySubscribe(r, filter)
 	}
 	switch at := parseTopic(filter); {
 	case at.kind == systemTopic:
@@ -177,6 +245,35 @@ func (s *Service) userMaySubscribe(p auth.Principal, filter string) error {
 	return s.sameAccount(p, filter)
 }
 
+// memberMaySubscribe is personMaySubscribe for those who are no admins.
+func (s *Service) memberMaySubscribe(r *reach, filter string) error {
+	at := parseTopic(filter)
+	if at.kind == freeTopic {
+		return r.mayUseFree(filter, topic.Covers)
+	}
+	own := channelRoot + r.p.AccountID + "/"
+	switch {
+	case !strings.HasPrefix(filter, own):
+		return forbidden("%s may subscribe only below %s and to the free topics of the own template", r.name, own)
+	case hasWildcard(filter):
+		return nil // MayReceive judges every message
+	case at.kind != channelOf:
+		return forbidden("topics below xi/ are the platform's; %s is none of them", quote(filter))
+	}
+	return s.memberMayReceive(r, at)
+}
+
+func (s *Service) memberMayReceive(r *reach, at place) error {
+	d, err := s.deviceOf(r.p, at.device)
+	if err != nil {
+		return err
+	}
+	if err := d.template.exists(at.channel); err != nil {
+		return forbidden("there is no such channel: %s", err.Error())
+	}
+	return s.mayReach(r, readChannel, at, d, at.channel)
+}
+
 // sameAccount refuses filters that name another account's prefix and do not have the form of a channel.
 func (s *Service) sameAccount(p auth.Principal, filter string) error {
 	rest, ok := strings.CutPrefix(filter, channelRoot)
@@ -196,14 +293,8 @@ func (s *Service) MayReceive(p auth.Principal, name string) error {
 	switch p.Kind {
 	case auth.Device:
 		return s.deviceMayReceive(p, at, name)
-	case auth.AccountUser:
-		if err := s.isUser(p); err != nil {
-			return err
-		}
-		if at.kind == channelOf && at.account != p.AccountID {
-			return otherAccount(p)
-		}
-		return nil
+	case auth.AccountUser, auth.EndUser, auth.Application:
+		return s.personMayReceive(p, at, name)
 	case auth.Anonymous:
 		if at.kind == freeTopic {
 			return nil
@@ -211,6 +302,23 @@ func (s *Service) MayReceive(p auth.Principal, name string) error {
 		return anonymousRefused()
 	}
 	return nobodyRefused(p)
+}
+
+func (s *Service) personMayReceive(p auth.Principal, at place, name string) error {
+	r, err := s.person(p)
+	switch {
+	case err != nil:
+		return err
+	case at.kind == channelOf && at.account != p.AccountID:
+		return otherAccount(p)
+	case r.admin:
+		return nil
+	case at.kind == freeTopic:
+		return r.mayUseFree(name, topic.Matches)
+	case at.kind == channelOf:
+		return s.memberMayReceive(r, at)
+	}
+	return r.mayControl()
 }
 
 func (s *Service) deviceMayReceive(p auth.Principal, at place, name string) error {
@@ -244,7 +352,7 @@ func (s *Service) own(p auth.Principal) (*deviceView, error) {
 	return d, nil
 }
 
-// deviceOf returns a device of the account user's account.
+// deviceOf returns a device of the caller's account.
 func (s *Service) deviceOf(p auth.Principal, id string) (*deviceView, error) {
 	d, err := s.device(id)
 	if err != nil {
@@ -256,15 +364,13 @@ func (s *Service) deviceOf(p auth.Principal, id string) (*deviceView, error) {
 	return d, nil
 }
 
-func (s *Service) isUser(p auth.Principal) error {
-	account, err := s.accountUser(p.ID)
-	if err != nil {
-		return unjudged(err)
+// person returns what an account user or end user can reach.
+func (s *Service) person(p auth.Principal) (*reach, error) {
+	r, err := s.reach(p)
+	if err != nil && fault.KindOf(err) != fault.Forbidden {
+		return nil, unjudged(err)
 	}
-	if account == "" || account != p.AccountID {
-		return forbidden("%s is not in the directory any more", p)
-	}
-	return nil
+	return r, err
 }
 
 func (d *deviceView) mayUseFree(p auth.Principal, name string, allows func(filter, name string) bool) error {

@@ -96,7 +96,8 @@ func TestMayPublish(t *testing.T) {
 		{nobody, "$SYS/x", refused},
 		{auth.Principal{}, "home/kitchen", "nobody"},
 		{auth.Principal{Kind: auth.EndUser, AccountID: w.a.account, ID: w.d}, "home", "endUser"},
-		{auth.Principal{Kind: auth.Application, AccountID: w.a.account, ID: w.d}, "home", "application"},
+		{auth.Principal{Kind: auth.Application, AccountID: w.a.account, ID: w.d}, "home", yes},
+		{auth.Principal{Kind: auth.Application, AccountID: w.a.account, ID: w.d}, "xi/blue/v1/B!/d/F!/temp", "own account"},
 	}
 	for _, row := range rows {
 		w.judge(t, "publish", row.p, row.topic, row.want, w.s.MayPublish)
@@ -328,7 +329,7 @@ func TestViewCacheIsBounded(t *testing.T) {
 			t.Fatalf("device %d has no channel", i)
 		}
 		w.s.Channel(w.a.account, channelTopic(w.a.account, uuid.NewString(), "temp"))
-		if n := len(w.s.views.devices) + len(w.s.views.users); n > 4 {
+		if n := len(w.s.views.devices) + len(w.s.views.reaches) + len(w.s.views.chains); n > 4 {
 			t.Fatalf("%d cached, want at most 4", n)
 		}
 	}

@@ -52,16 +52,22 @@ func newWorld(t testing.TB) *world {
 func newWorldIn(t testing.TB, db *storage.DB) *world {
 	t.Helper()
 	log := storagetest.Log(t)
-	w := &world{t: t, db: db, s: New(Config{}, db, log), e: echo.New(), tokens: map[string]auth.Principal{}}
+	w := &world{t: t, db: db, s: New(Config{}, db, log), tokens: map[string]auth.Principal{}}
 	t.Cleanup(func() {
 		if err := w.s.Close(); err != nil {
 			t.Errorf("close: %v", err)
 		}
 	})
-	w.e.HTTPErrorHandler = rest.ErrorHandler(log)
-	w.s.Routes(w.e.Group("/api/v1", rest.Authenticate(w)))
+	w.mount()
 	w.a, w.b = w.tenant("tokenA"), w.tenant("tokenB")
 	return w
+}
+
+// mount serves w.s, anew when it was replaced.
+func (w *world) mount() {
+	w.e = echo.New()
+	w.e.HTTPErrorHandler = rest.ErrorHandler(storagetest.Log(w.t))
+	w.s.Routes(w.e.Group("/api/v1", rest.Authenticate(w)))
 }
 
 func (w *world) tenant(token string) *tenant {

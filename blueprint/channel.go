@@ -25,11 +25,18 @@ type defaultChannel struct {
 	toPlatform bool
 }
 
+// Names of the default channels that mean something here; _log is the logging module's.
+const (
+	setFields     = "_set/fields"
+	updatedFields = "_updates/fields"
+	rejected      = "_rejected"
+)
+
 var defaultChannels = []defaultChannel{
 	{name: "_log", toPlatform: true},
-	{name: "_set/fields", toPlatform: true},
-	{name: "_rejected"},
-	{name: "_updates/fields"},
+	{name: setFields, toPlatform: true},
+	{name: rejected},
+	{name: updatedFields},
 }
 
 func defaultChannelNamed(name string) (defaultChannel, bool) {

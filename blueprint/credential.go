@@ -32,9 +32,12 @@ const (
 	secretsOfUser   = 8
 )
 
+// credentialOwners are the kinds that can connect.
+var credentialOwners = []string{"device", "endUser", "accountUser"}
+
 // secrets is the stored part of a credential that no answer shows.
 type secrets struct {
-	Kind       string   `json:"kind"` // "device", "accountUser"
+	Kind       string   `json:"kind"` // "device", "endUser", "accountUser"
 	AccountID  string   `json:"account"`
 	Credential string   `json:"credential"`
 	Hashes     [][]byte `json:"hashes"` // newest first
@@ -44,8 +47,8 @@ func credentialKind() *kind {
 	return &kind{
 		code: 8, one: "mqttCredential", many: "mqttCredentials", path: "/access/mqtt-credentials", title: "MQTT credential",
 		fields: []field{
-			{name: "entityId", required: true, fixed: true, refs: []string{"device", "accountUser"}, refBy: "entityType", owner: true, unique: true, index: 2},
-			{name: "entityType", required: true, fixed: true, choices: []string{"device", "accountUser"}},
+			{name: "entityId", required: true, fixed: true, refs: credentialOwners, refBy: "entityType", owner: true, unique: true, index: 2},
+			{name: "entityType", required: true, fixed: true, choices: credentialOwners},
 		},
 		post: (*txn).issue,
 		changed: func(t *txn, old, new *object) {
@@ -69,7 +72,7 @@ func (t *txn) issue(in map[string]any) (map[string]any, error) {
 	if err := t.assign(k, nil, wanted, in); err != nil {
 		return nil, err
 	}
-	if err := t.complete(k, wanted); err != nil {
+	if err := t.complete(k, nil, wanted); err != nil {
 		return nil, err
 	}
 	entityKind := t.byName[wanted.text("entityType")]
@@ -77,6 +80,12 @@ func (t *txn) issue(in map[string]any) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := t.permit(issueCredential, entityKind, entity); err != nil {
+		return nil, err
+	}
+	caller := t.who
+	t.who = nil // the credential is the platform's own work from here
+	defer func() { t.who = caller }()
 	o, err := t.createOrRotate(k, entity.ID, in)
 	if err != nil {
 		return nil, err
@@ -207,7 +216,7 @@ func (s *Service) AuthenticateMQTT(_ context.Context, clientID, user string, pas
 		}
 		ok := known.match(password)
 		if ok {
-			if ok, err = s.alive(tx, known, id); err != nil {
+			if ok, err = s.alive(tx, known, id, &p); err != nil {
 				return err
 			}
 		}
@@ -244,13 +253,18 @@ func (s *secrets) match(presented []byte) bool {
 }
 
 // alive reports whether the credential and its entity are there and not deleted.
-func (s *Service) alive(tx *storage.Tx, known secrets, id string) (bool, error) {
+// It adds the identity behind a person to p.
+func (s *Service) alive(tx *storage.Tx, known secrets, id string, p *auth.Principal) (bool, error) {
 	for k, id := range map[*kind]string{s.byName[known.Kind]: id, s.byName["mqttCredential"]: known.Credential} {
 		if k == nil {
 			return false, nil
 		}
-		if o, err := load(tx, k, id); err != nil || o == nil || o.Deleted != 0 || o.AccountID != known.AccountID {
+		o, err := load(tx, k, id)
+		if err != nil || o == nil || o.Deleted != 0 || o.AccountID != known.AccountID {
 			return false, err
+		}
+		if user := o.text("userId"); user != "" {
+			p.UserID = user
 		}
 	}
 	return true, nil

@@ -1,10 +1,5 @@
 package blueprint
 
-import (
-	"cmp"
-	"strconv"
-)
-
 // Provisioning states, in the order a device goes through them.
 const (
 	defined    = "defined"    // made
@@ -17,6 +12,7 @@ const (
 func deviceKind() *kind {
 	return &kind{
 		code: 6, one: "device", many: "devices", path: "/devices", title: "device",
+		template: "deviceTemplateId", customBy: "deviceField",
 		fields: []field{
 			{name: "deviceTemplateId", required: true, refs: []string{"deviceTemplate"}, index: 2},
 			{name: "organizationId", refs: []string{"organization"}, index: 3},
@@ -25,37 +21,19 @@ func deviceKind() *kind {
 			{name: "firmwareVersion", partial: true, index: 6},
 			{name: "name", index: 7},
 			{name: "latitude", kind: number, limit: 90}, {name: "longitude", kind: number, limit: 180},
-			{name: "deviceVersion"}, {name: "location"}, {name: "purchaseDate"},
+			tags(), {name: "deviceVersion"}, {name: "location"}, {name: "purchaseDate", kind: moment},
 			// What the connection tells (connection.go).
-			{name: "connected", kept: true}, {name: "lastConnected", kept: true}, {name: "externalIp", kept: true},
+			{name: "connected", kept: true}, {name: "lastConnected", kept: true, kind: moment}, {name: "externalIp", kept: true},
 			{name: "geoIpLatitude", kind: number, kept: true}, {name: "geoIpLongitude", kind: number, kept: true},
 			{name: "reverseDns", kept: true},
 		},
 		changed:  (*txn).deviceChanged,
 		decorate: (*txn).decorateDevice,
-		live: map[string]func(*txn, string, string) (bool, error){
-			"connected": func(t *txn, id, want string) (bool, error) {
-				return strconv.FormatBool(t.presence.connected(id)) == want, nil
-			},
-			"lastConnected": seenFilter(func(l lastSeen) string {
-				if l.LastConnected == 0 {
-					return null
-				}
-				return timeText(l.LastConnected)
-			}),
-			"externalIp": seenFilter(func(l lastSeen) string { return cmp.Or(l.ExternalIP, null) }),
-		},
-	}
-}
-
-func seenFilter(member func(lastSeen) string) func(*txn, string, string) (bool, error) {
-	return func(t *txn, id, want string) (bool, error) {
-		l, err := t.presence.seen(t.tx, id)
-		return err == nil && member(l) == want, err
 	}
 }
 
 func (t *txn) deviceChanged(old, new *object) {
+	t.reflect(old, new)
 	switch {
 	case gone(old, new):
 		t.newEpoch = true
@@ -71,11 +49,9 @@ func (t *txn) decorateDevice(o *object, out map[string]any) error {
 	if err != nil {
 		return err
 	}
-	out["connected"] = seen.connected
-	if seen.LastConnected != 0 {
-		out["lastConnected"] = timeText(seen.LastConnected)
+	for name, v := range seen.members() {
+		out[name] = v
 	}
-	out["externalIp"] = orNull(seen.ExternalIP)
 	channels, err := t.templateChannels(o.text("deviceTemplateId"))
 	if err != nil {
 		return err

@@ -2,7 +2,10 @@ package blueprint
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -10,9 +13,23 @@ import (
 	"xively/internal/fault"
 )
 
-// find returns a live object of the account. An object of another account, a deleted one and none at all are the same
+// find returns a live object of the account that the caller may read. An object of another account, a deleted one and none at all are the same
 // NotFound.
 func (t *txn) find(k *kind, id string) (*object, error) {
+	o, err := t.findLive(k, id)
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(reachable, k.one) {
+		if err := t.permit(read, k, o); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+// findLive is find for what the caller need not be able to read.
+func (t *txn) findLive(k *kind, id string) (*object, error) {
 	o, err := t.findAny(k, id)
 	if err == nil && o.Deleted != 0 {
 		return nil, notFound(k)
@@ -37,16 +54,27 @@ func notFound(k *kind) error {
 
 // create makes an object out of a request's members.
 func (t *txn) create(k *kind, in map[string]any) (*object, error) {
+	if k.intake != nil {
+		if err := k.intake(t, in); err != nil {
+			return nil, err
+		}
+	}
 	o := &object{ID: uuid.NewString(), AccountID: t.account, Created: t.at.UnixMilli(), CreatedBy: t.by}
 	o.touch(t.by, t.at)
 	if err := t.assign(k, nil, o, in); err != nil {
+		return nil, err
+	}
+	if err := t.permit(create, k, o); err != nil {
 		return nil, err
 	}
 	if err := t.admit(k, nil, o); err != nil {
 		return nil, err
 	}
 	t.addCount(k, 1)
-	return o, t.store(k, nil, o)
+	if err := t.store(k, nil, o); err != nil || k.one != "organization" {
+		return o, err
+	}
+	return t.makeDefaultEndUser(o, in)
 }
 
 // update changes the members that a request sends. An empty etag matches every version; a request that changes nothing
@@ -61,6 +89,9 @@ func (t *txn) update(k *kind, id, etag string, in map[string]any) (*object, erro
 	}
 	o := old.clone()
 	if err := t.assign(k, old, o, in); err != nil {
+		return nil, err
+	}
+	if err := t.permitChange(k, old, o); err != nil {
 		return nil, err
 	}
 	if err := t.admit(k, old, o); err != nil {
@@ -89,6 +120,9 @@ func (o *object) fresh(k *kind, etag string) error {
 func (t *txn) delete(k *kind, id, etag string) (*object, error) {
 	o, err := t.find(k, id)
 	if err != nil {
+		return nil, err
+	}
+	if err := t.permit(remove, k, o); err != nil {
 		return nil, err
 	}
 	if err := o.fresh(k, etag); err != nil {
@@ -123,8 +157,18 @@ func (t *txn) bury(k *kind, old *object, with string) (*object, error) {
 // recover undoes a delete. Recovering what is there is no error.
 func (t *txn) recover(k *kind, id string) (*object, error) {
 	old, err := t.findAny(k, id)
-	if err != nil || old.Deleted == 0 {
-		return old, err
+	if err != nil {
+		return nil, err
+	}
+	if err := t.permit(create, k, old); err != nil {
+		return nil, err
+	}
+	return t.unbury(k, old)
+}
+
+func (t *txn) unbury(k *kind, old *object) (*object, error) {
+	if old.Deleted == 0 {
+		return old, nil
 	}
 	o := old.clone()
 	o.touch(t.by, t.at)
@@ -141,7 +185,7 @@ func (t *txn) recover(k *kind, id string) (*object, error) {
 		return nil, err
 	}
 	return o, t.eachDeletedWith(k, o.ID, func(kk *kind, owned *object) error {
-		_, err := t.recover(kk, owned.ID)
+		_, err := t.unbury(kk, owned)
 		return err
 	})
 }
@@ -153,7 +197,7 @@ func (t *txn) admit(k *kind, old, o *object) error {
 			return err
 		}
 	}
-	if err := t.complete(k, o); err != nil {
+	if err := t.complete(k, old, o); err != nil {
 		return err
 	}
 	if err := t.refers(k, old, o); err != nil {
@@ -168,6 +212,11 @@ func (t *txn) store(k *kind, old, o *object) error {
 		return err
 	}
 	t.reindex(k, old, o)
+	t.noteDeleted(k, old, o)
+	t.tx.OnCommit(func() { t.finder.put(k, old, o) })
+	if err := t.record(k, old, o); err != nil {
+		return err
+	}
 	if k.changed != nil {
 		k.changed(t, old, o)
 	}
@@ -190,9 +239,8 @@ func (t *txn) target(f *field, o *object) (*kind, error) {
 
 // refers checks that everything o newly refers to exists in the account.
 func (t *txn) refers(k *kind, old, o *object) error {
-	fields := t.fields(k, o)
-	for i := range fields {
-		f := &fields[i]
+	for i := range k.fields { // custom fields refer to nothing
+		f := &k.fields[i]
 		id := o.text(f.name)
 		if !f.refersTo() || id == "" || old != nil && old.text(f.name) == id {
 			continue
@@ -201,7 +249,11 @@ func (t *txn) refers(k *kind, old, o *object) error {
 		if err != nil {
 			return err
 		}
-		if _, err := t.find(target, id); fault.KindOf(err) == fault.NotFound {
+		look := t.find
+		if f.anyone {
+			look = t.findLive
+		}
+		if _, err := look(target, id); fault.KindOf(err) == fault.NotFound {
 			return fault.Field(f.name, "There is no %s with the id %s.", target.title, cut(id, 40))
 		} else if err != nil {
 			return err
@@ -229,20 +281,39 @@ func (t *txn) uniquely(k *kind, o *object) error {
 	return nil
 }
 
-// unreferenced refuses a delete while others than owned objects refer to o.
+// unreferenced refuses a delete while others than owned objects refer to o, and says how many of what.
 func (t *txn) unreferenced(k *kind, o *object) error {
+	var users []string
 	for _, kk := range t.kinds {
 		for i := range kk.fields {
 			f := &kk.fields[i]
 			if f.owner || !f.mayReferTo(k) {
 				continue
 			}
-			for range t.refsEqual(kk, kk.indexOn(f.name).code, o.ID) {
-				return fault.New(fault.Conflict, "The %s is in use: it is the %s of at least one %s. Change or delete those first.", k.title, f.name, kk.title)
+			if n := t.countEqual(kk, kk.indexOn(f.name).code, o.ID); n > 0 {
+				users = append(users, fmt.Sprintf("the %s of %s", f.name, counted(n, kk.title)))
 			}
 		}
 	}
-	return nil
+	if users == nil {
+		return nil
+	}
+	return fault.New(fault.Conflict, "The %s is in use: it is %s. Change or delete those first.", k.title, strings.Join(users, ", "))
+}
+
+func (t *txn) countEqual(k *kind, index byte, value string) (n int) {
+	for range t.refsEqual(k, index, value) {
+		n++
+	}
+	return n
+}
+
+// counted is "1 device", "2 devices".
+func counted(n int, title string) string {
+	if n == 1 {
+		return "1 " + title
+	}
+	return strconv.Itoa(n) + " " + title + "s"
 }
 
 func (f *field) mayReferTo(k *kind) bool {

@@ -20,7 +20,7 @@ type object struct {
 	Revision    uint64         `json:"revision"` // 1 at first, one more with each change through the API
 	Deleted     int64          `json:"deleted,omitempty"`
 	DeletedWith string         `json:"deletedWith,omitempty"` // the object whose delete took this one along
-	Values      map[string]any `json:"values,omitempty"`      // by field: string, float64 or []string; unset is absent
+	Values      map[string]any `json:"values,omitempty"`      // by field: string, float64, bool or []string; unset is absent
 }
 
 // version is what clients send back as etag: opaque to them, the revision to us. It starts at three characters so that
@@ -76,7 +76,10 @@ func actor(p auth.Principal) string {
 
 // shape is the object as an answer shows it: common members, every field (null when unset), and what the kind adds.
 func (t *txn) shape(k *kind, o *object) (map[string]any, error) {
-	fields := t.fields(k, o)
+	fields, err := t.fields(k, o)
+	if err != nil {
+		return nil, err
+	}
 	out := make(map[string]any, len(fields)+12)
 	out["id"], out["accountId"], out["version"] = o.ID, o.AccountID, o.version()
 	out["created"], out["createdById"] = timeText(o.Created), orNull(o.CreatedBy)
@@ -86,6 +89,9 @@ func (t *txn) shape(k *kind, o *object) (map[string]any, error) {
 		v := o.Values[f.name]
 		if v == nil && f.kind == list {
 			v = []string{}
+		}
+		if f.custom && !f.holds(v) {
+			v = nil
 		}
 		out[f.name] = v
 	}

@@ -1,8 +1,6 @@
 package blueprint
 
 import (
-	"net/url"
-
 	"github.com/labstack/echo/v4"
 
 	"xively/internal/fault"
@@ -13,14 +11,28 @@ import (
 func (s *Service) Routes(g *echo.Group) {
 	for _, k := range s.kinds {
 		r := resource{s, k}
-		g.GET(k.path, r.list)
-		g.POST(k.path, r.create)
-		g.GET(k.path+"/:id", r.get)
-		g.PUT(k.path+"/:id", r.update)
-		g.PATCH(k.path+"/:id", r.update)
-		g.DELETE(k.path+"/:id", r.delete)
-		g.POST(k.path+"/:id/recover", r.recover)
+		r.routes(g, k.path)
+		if k.alias != "" {
+			r.routes(g, k.alias)
+		}
 	}
+	s.associationRoutes(g)
+	s.accessRoutes(g)
+	s.auditRoutes(g)
+	s.importRoutes(g)
+	s.exportRoutes(g)
+	s.searchRoutes(g)
+	g.POST("/batch", s.batch)
+}
+
+func (r resource) routes(g *echo.Group, path string) {
+	g.GET(path, r.list)
+	g.POST(path, r.create)
+	g.GET(path+"/:id", r.get)
+	g.PUT(path+"/:id", r.update)
+	g.PATCH(path+"/:id", r.update)
+	g.DELETE(path+"/:id", r.delete)
+	g.POST(path+"/:id/recover", r.recover)
 }
 
 // resource is one noun over REST.
@@ -30,24 +42,32 @@ type resource struct {
 }
 
 func (r resource) list(c echo.Context) error {
-	p := rest.Caller(c)
-	if err := r.admit(c, read, nil); err != nil {
+	if err := r.admit(c, nil); err != nil {
 		return err
 	}
 	page, err := rest.ParsePage(c)
 	if err != nil {
 		return err
 	}
+	view, err := r.view(c)
+	if err != nil {
+		return err
+	}
 	var shapes []map[string]any
-	var total int
-	err = r.s.view(p, func(t *txn) error {
-		var objects []*object
-		var err error
-		if objects, total, err = t.list(r.k, r.filters(c.QueryParams()), page); err != nil {
+	var result found
+	err = r.s.viewFor(callerOf(c), func(t *txn) error {
+		if err := t.admitKind(read, r.k); err != nil {
 			return err
 		}
-		for _, o := range objects {
-			shape, err := t.shape(r.k, o)
+		want, err := t.want(r.k, c.QueryParams(), page)
+		if err != nil {
+			return err
+		}
+		if result, err = t.list(r.k, want); err != nil {
+			return err
+		}
+		for _, o := range result.objects {
+			shape, err := r.shape(t, o, view)
 			if err != nil {
 				return err
 			}
@@ -58,27 +78,22 @@ func (r resource) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return rest.List(c, r.k.many, shapes, total, page)
-}
-
-// filters takes the query's keys that name a field and have a value; of a repeated key, the first counts.
-func (r resource) filters(query url.Values) map[string]string {
-	filters := map[string]string{}
-	for name, values := range query {
-		if f := r.k.field(name); f != nil && len(values) > 0 && values[0] != "" {
-			filters[name] = values[0]
-		}
+	if result.facets == nil {
+		return rest.List(c, r.k.many, shapes, result.total, page)
 	}
-	return filters
+	return rest.ListWith(c, r.k.many, shapes, result.total, page, map[string]any{"facets": result.facets})
 }
 
 func (r resource) create(c echo.Context) error {
-	in, err := r.body(c, create)
+	in, err := r.body(c)
 	if err != nil {
 		return err
 	}
 	var shape map[string]any
-	err = r.s.update(rest.Caller(c), func(t *txn) (err error) {
+	err = r.s.updateFor(callerOf(c), func(t *txn) (err error) {
+		if err := t.admitKind(create, r.k); err != nil {
+			return err
+		}
 		if r.k.post != nil {
 			shape, err = r.k.post(t, in)
 			return err
@@ -94,46 +109,83 @@ func (r resource) create(c echo.Context) error {
 }
 
 func (r resource) get(c echo.Context) error {
-	if err := r.admit(c, read, nil); err != nil {
+	if err := r.admit(c, nil); err != nil {
+		return err
+	}
+	view, err := r.view(c)
+	if err != nil {
 		return err
 	}
 	var shape map[string]any
-	err := r.s.view(rest.Caller(c), func(t *txn) error {
+	err = r.s.viewFor(callerOf(c), func(t *txn) error {
+		if err := t.admitKind(read, r.k); err != nil {
+			return err
+		}
 		o, err := t.find(r.k, c.Param("id"))
 		if err != nil {
 			return err
 		}
-		shape, err = t.shape(r.k, o)
+		if r.k.one == "grant" {
+			if err := t.permit(read, r.k, o); err != nil {
+				return err
+			}
+		}
+		shape, err = r.shape(t, o, view)
 		return err
 	})
 	return r.answer(c, shape, err)
 }
 
+// extras are what a read asks for besides the object.
+type extras struct {
+	expand   []expansion
+	children bool
+}
+
+func (r resource) view(c echo.Context) (extras, error) {
+	all, err := r.k.expansions(c.QueryParams()["expand"])
+	return extras{all, r.k.one == "organization" && c.QueryParam("count") == "children"}, err
+}
+
+func (r resource) shape(t *txn, o *object, want extras) (map[string]any, error) {
+	out, err := t.shape(r.k, o)
+	if err != nil {
+		return nil, err
+	}
+	if want.children {
+		t.countChildren(o, out)
+	}
+	return out, t.expand(r.k, o, want.expand, out)
+}
+
 func (r resource) update(c echo.Context) error {
-	in, err := r.body(c, change)
+	in, err := r.body(c)
 	if err != nil {
 		return err
 	}
-	return r.write(c, func(t *txn) (*object, error) { return t.update(r.k, c.Param("id"), rest.ETag(c), in) })
+	return r.write(c, change, func(t *txn) (*object, error) { return t.update(r.k, c.Param("id"), rest.ETag(c), in) })
 }
 
 func (r resource) delete(c echo.Context) error {
-	if _, err := r.body(c, remove); err != nil {
+	if _, err := r.body(c); err != nil {
 		return err
 	}
-	return r.write(c, func(t *txn) (*object, error) { return t.delete(r.k, c.Param("id"), rest.ETag(c)) })
+	return r.write(c, remove, func(t *txn) (*object, error) { return t.delete(r.k, c.Param("id"), rest.ETag(c)) })
 }
 
 func (r resource) recover(c echo.Context) error {
-	if _, err := r.body(c, create); err != nil {
+	if _, err := r.body(c); err != nil {
 		return err
 	}
-	return r.write(c, func(t *txn) (*object, error) { return t.recover(r.k, c.Param("id")) })
+	return r.write(c, create, func(t *txn) (*object, error) { return t.recover(r.k, c.Param("id")) })
 }
 
-func (r resource) write(c echo.Context, fn func(t *txn) (*object, error)) error {
+func (r resource) write(c echo.Context, do action, fn func(t *txn) (*object, error)) error {
 	var shape map[string]any
-	err := r.s.update(rest.Caller(c), func(t *txn) error {
+	err := r.s.updateFor(callerOf(c), func(t *txn) error {
+		if err := t.admitKind(do, r.k); err != nil {
+			return err
+		}
 		o, err := fn(t)
 		if err != nil {
 			return err
@@ -152,22 +204,24 @@ func (r resource) answer(c echo.Context, shape map[string]any, err error) error 
 }
 
 // body reads the request and admits the caller.
-func (r resource) body(c echo.Context, do action) (map[string]any, error) {
-	if err := permit(rest.Caller(c), do, r.k); err != nil {
+func (r resource) body(c echo.Context) (map[string]any, error) {
+	if err := mayAsk(rest.Caller(c)); err != nil {
 		return nil, err // before a stranger's body is looked at
 	}
 	in, err := rest.Body(c)
 	if err != nil {
 		return nil, err
 	}
-	return in, r.admit(c, do, in)
+	return in, r.admit(c, in)
 }
 
-// admit checks the caller's right, and that an accountId in the query or body is the caller's own. Another account's is
-// answered like one that does not exist.
-func (r resource) admit(c echo.Context, do action, in map[string]any) error {
+// admit checks that an accountId in the query or body is the caller's own. Another account's is answered like one that
+// does not exist.
+func (r resource) admit(c echo.Context, in map[string]any) error { return admit(c, in) }
+
+func admit(c echo.Context, in map[string]any) error {
 	p := rest.Caller(c)
-	if err := permit(p, do, r.k); err != nil {
+	if err := mayAsk(p); err != nil {
 		return err
 	}
 	for _, account := range []any{c.QueryParam("accountId"), in["accountId"]} {
@@ -177,3 +231,5 @@ func (r resource) admit(c echo.Context, do action, in map[string]any) error {
 	}
 	return nil
 }
+
+func callerOf(c echo.Context) caller { return caller{rest.Caller(c), c.RealIP()} }

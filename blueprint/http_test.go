@@ -188,12 +188,45 @@ func TestSerialNumberRace(t *testing.T) {
 	w.device(w.b, w.template(w.b, "Sensor"), "same")
 }
 
+// TestBurst: many create at once, as Xively's simulator does when it provisions an account.
+func TestBurst(t *testing.T) {
+	w := newWorld(t)
+	template := w.template(w.a, "Sensor", "temp")
+	var all sync.WaitGroup
+	for i := range 50 {
+		for _, in := range []struct {
+			path string
+			body map[string]any
+		}{
+			{"/devices", map[string]any{"accountId": w.a.account, "deviceTemplateId": template, "serialNumber": fmt.Sprint("B-", i), "deviceTemplate": "Sensor", "organization": "x"}},
+			{"/end-users", map[string]any{"accountId": w.a.account, "name": fmt.Sprint("user ", i), "endUserTemplate": "x"}},
+			{"/channels/templates", map[string]any{"entityId": template, "entityType": "deviceTemplate", "name": fmt.Sprint("c", i), "persistenceType": "timeSeries"}},
+		} {
+			all.Go(func() {
+				if a := w.call("tokenA", "POST", in.path, in.body); a.status != 200 {
+					t.Errorf("POST %s: %d %s", in.path, a.status, a.text)
+				}
+			})
+		}
+	}
+	all.Wait()
+	for _, path := range []string{"/devices", "/end-users"} {
+		if n := w.must("tokenA", "GET", path, nil)["meta"].(map[string]any)["count"]; n != 50.0 {
+			t.Errorf("%s: %v after the burst, want 50", path, n)
+		}
+	}
+	if problems, err := w.s.Verify(); err != nil || len(problems) != 0 {
+		t.Errorf("verify: %v %v", problems, err)
+	}
+}
+
 // TestIsolation (A12): for every noun and method, another account's id is answered exactly as an unknown one.
 func TestIsolation(t *testing.T) {
 	w := newWorld(t)
 	template := w.template(w.a, "Sensor", "temp")
 	device := w.device(w.a, template, "D-1")
 	w.credential(w.a, "device", device)
+	w.oneOfEach(w.a, device)
 	for _, k := range w.s.kinds {
 		list := w.must("tokenA", "GET", k.path, nil)
 		if len(results(list)) == 0 {
@@ -226,6 +259,19 @@ func TestIsolation(t *testing.T) {
 	if a := w.call("tokenB", "GET", "/devices?deviceTemplateId="+template, nil); !strings.Contains(a.text, `"count":0`) {
 		t.Errorf("filter by another account's template: %s", a.text)
 	}
+}
+
+// oneOfEach makes an object of every kind that an account does not begin with.
+func (w *world) oneOfEach(tn *tenant, device string) {
+	w.t.Helper()
+	user := w.make(tn, "/end-users", map[string]any{"name": "Ann", "organizationId": results(w.must(tn.token, "GET", "/organizations", nil))[0]["id"]})
+	for _, of := range []struct{ path, field string }{{"/devices", "deviceTemplateId"}, {"/end-users", "endUserTemplateId"}, {"/organizations", "organizationTemplateId"}} {
+		template := results(w.must(tn.token, "GET", of.path+"/templates", nil))[0]["id"]
+		w.make(tn, of.path+"/custom-fields", map[string]any{of.field: template, "name": "color", "fieldType": "string"})
+	}
+	w.make(tn, "/searches", map[string]any{"name": "all"})
+	w.make(tn, "/access/roles", map[string]any{"name": "reader", "permissions": []string{"devices:read"}})
+	w.make(tn, "/access/grants", map[string]any{"subjectType": "endUser", "subjectId": user, "objectType": "device", "objectId": device})
 }
 
 var requestID = regexp.MustCompile(`"requestId":"[^"]*"`)
@@ -306,7 +352,7 @@ func TestOrganizationTree(t *testing.T) {
 	w := newWorld(t)
 	template := results(w.must("tokenA", "GET", "/organizations/templates", nil))[0]["id"]
 	parent, chain := any(nil), []string{}
-	for i := range maxDepth {
+	for i := range 5 {
 		id := w.make(w.a, "/organizations", map[string]any{"name": fmt.Sprint("level ", i), "organizationTemplateId": template, "parentId": parent})
 		parent, chain = id, append(chain, id)
 	}

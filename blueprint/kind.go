@@ -1,10 +1,6 @@
 package blueprint
 
-import (
-	"strings"
-
-	"xively/internal/auth"
-)
+import "strings"
 
 // kind describes one noun to the engine. Tables are made once, by newKinds, and then only read.
 type kind struct {
@@ -12,17 +8,21 @@ type kind struct {
 	one    string // envelope key of one, also the word in entityType: "device"
 	many   string // envelope key of a list, also the bucket: "devices"
 	path   string // under /api/v1: "/devices"
+	alias  string // a second path, "" for none
 	title  string // in messages: "device template"
 	fields []field
-	unique []index // compound rules; a single field says so itself
+	unique []index // compound ones; a single field says so itself
+
+	template string // the field that names an object's template, when templates of the kind have custom fields
+	customBy string // … and the kind that holds those fields
 
 	// All hooks are optional and run inside the transaction.
+	intake    func(t *txn, in map[string]any) error                   // looks at a create request before its fields are read
 	prepare   func(t *txn, old, new *object) error                    // last chance to fill in or refuse; old is nil on create
 	removable func(t *txn, o *object) error                           // refuses a delete
 	changed   func(t *txn, old, new *object)                          // consequences; old is nil on create; Deleted tells the rest
 	decorate  func(t *txn, o *object, out map[string]any) error       // computed members of an answer
 	post      func(t *txn, in map[string]any) (map[string]any, error) // takes the place of create
-	live      map[string]func(t *txn, id, want string) (bool, error)  // filters by what is not stored in the object
 
 	indexes []index // made by newKinds
 }
@@ -74,8 +74,10 @@ func newKinds() []*kind {
 	kinds := []*kind{
 		organizationKind(), organizationTemplateKind(),
 		deviceKind(), deviceTemplateKind(), channelTemplateKind(),
+		endUserKind(), endUserTemplateKind(),
 		accountUserKind(), accountUserTemplateKind(),
-		credentialKind(),
+		deviceFieldKind(), endUserFieldKind(), organizationFieldKind(),
+		credentialKind(), roleKind(), grantKind(), savedSearchKind(),
 	}
 	for _, k := range kinds {
 		for _, f := range k.fields {
@@ -88,23 +90,12 @@ func newKinds() []*kind {
 	return kinds
 }
 
-// fields are the fields an object has. All objects of a kind have the same today; an object's template will add its own.
-func (t *txn) fields(k *kind, _ *object) []field { return k.fields }
-
-// action is what a caller wants to do to a noun over REST.
+// action is what a caller wants to do to an object; the words are those of permissions.
 type action string
 
 const (
 	read   action = "read"
 	create action = "create"
-	change action = "change"
+	change action = "update"
 	remove action = "delete"
 )
-
-// permit is the one place that decides what a caller may do to a noun of its own account over REST.
-func permit(p auth.Principal, do action, k *kind) error {
-	if p.Kind == auth.AccountUser && p.AccountID != "" {
-		return nil
-	}
-	return forbidden("Only account users may %s %s; the caller is: %s.", do, k.many, p.Kind)
-}

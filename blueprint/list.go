@@ -1,13 +1,13 @@
 package blueprint
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
-	"math"
+	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
+	"xively/blueprint/search"
 	"xively/internal/fault"
 	"xively/internal/rest"
 )
@@ -15,85 +15,204 @@ import (
 // null in a filter selects objects without the value: parentId=null gives the root organizations.
 const null = "null"
 
-// list finds one page of live objects and how many there are in all. Filters name fields; others are not looked at.
-//
-// Cost: without a filter and in order of creation, the keys up to the end of the page. A filter on an indexed field costs
-// the keys of its matches (a partial one, all keys of that index) and decodes the page only, as does sorting by an indexed
-// field. Any other filter or order decodes every object that the indexed filters leave over.
-func (t *txn) list(k *kind, filters map[string]string, p rest.Page) ([]*object, int, error) {
-	if err := k.sortable(p.SortBy); err != nil {
-		return nil, 0, err
-	}
-	byCreation := p.SortBy == "" || p.SortBy == "created"
-	if len(filters) == 0 && byCreation {
-		refs := t.pageOfAll(k, p)
-		objects, err := t.loadAll(k, refs)
-		return objects, t.count(k), err
-	}
-	refs, err := t.matches(k, filters)
-	if err != nil {
-		return nil, 0, err
-	}
-	if !byCreation {
-		if refs, err = t.sort(k, refs, p.SortBy); err != nil {
-			return nil, 0, err
-		}
-	}
-	if p.Desc {
-		slices.Reverse(refs)
-	}
-	total := len(refs)
-	from := min(p.Offset(), total)
-	objects, err := t.loadAll(k, refs[from:min(from+p.PageSize, total)])
-	return objects, total, err
+// wanted is what a list request asks for.
+type wanted struct {
+	rest.Page
+	filters []search.Filter
+	query   *search.Query
+	facets  []string
 }
 
-func (k *kind) sortable(by string) error {
-	switch by {
-	case "", "created", "lastModified":
-		return nil
-	}
-	if f := k.field(by); f == nil || f.kind == list {
-		return fault.Field("sortBy", "A %s cannot be sorted by %s; use created, lastModified or one of its own members.", k.title, quote(by))
-	}
-	return nil
+// found is its answer.
+type found struct {
+	objects []*object
+	total   int
+	facets  map[string][]search.Bucket
 }
 
-// pageOfAll walks the order of creation to the page.
-func (t *txn) pageOfAll(k *kind, p rest.Page) []ref {
-	prefix := t.valuePrefix(k, indexAll, "")
-	end := slices.Clone(prefix)
-	end[len(end)-1] = 1 // the 00 before the ref
-	b := t.tx.Bucket(indexBucket)
-	keys := b.Scan(prefix, end)
-	if p.Desc {
-		keys = b.ScanDown(prefix, end)
-	}
-	var refs []ref
-	skip := p.Offset()
-	for key := range keys {
-		if skip > 0 {
-			skip--
+// Limits of a list request.
+const (
+	maxFacets     = 20
+	maxFacetPairs = 1_000_000 // values of a facet the platform itself asks for
+)
+
+// want reads a list's query: any field by its name (partial where the field says so, null for none), q for the query
+// language, facets for counts by value. Keys that name no field are not looked at.
+func (t *txn) want(k *kind, query url.Values, p rest.Page) (w wanted, err error) {
+	w.Page = p
+	for name, values := range query {
+		if len(values) == 0 || values[0] == "" {
 			continue
 		}
-		if len(refs) == p.PageSize {
-			break
+		f, err := t.fieldNamed(k, name)
+		if err != nil {
+			return w, err
 		}
-		refs = append(refs, ref(key[len(key)-len(ref{}):]))
+		if f != nil {
+			w.filters = append(w.filters, t.filter(k, f, values[0]))
+		}
 	}
-	return refs
+	if w.query, err = t.parseQuery(k, query.Get("q")); err != nil {
+		return w, err
+	}
+	for _, name := range strings.Split(query.Get("facets"), ",") {
+		if name = strings.TrimSpace(name); name == "" {
+			continue
+		}
+		if ok, err := t.searchable(k, name); err != nil || !ok {
+			return w, cmpErr(err, fault.Field("facets", "A %s has no %s.", k.title, quote(name)))
+		}
+		w.facets = append(w.facets, name)
+	}
+	if len(w.facets) > maxFacets {
+		return w, fault.Field("facets", "At most %d at a time.", maxFacets)
+	}
+	if w.SortBy != "" && w.SortBy != "id" {
+		f, err := t.fieldNamed(k, w.SortBy)
+		if err != nil {
+			return w, err
+		}
+		if ok, _ := t.searchable(k, w.SortBy); !ok || f != nil && f.kind == list {
+			return w, fault.Field("sortBy", "A %s cannot be sorted by %s; use created, lastModified or one of its own members.", k.title, quote(w.SortBy))
+		}
+	}
+	return w, nil
 }
 
-func (t *txn) loadAll(k *kind, refs []ref) ([]*object, error) {
-	objects := make([]*object, 0, len(refs))
-	for _, r := range refs {
-		o, err := t.loadRef(k, r)
+// parseQuery reads the query language; what it cannot mean is said with its place.
+func (t *txn) parseQuery(k *kind, text string) (*search.Query, error) {
+	if text == "" {
+		return nil, nil
+	}
+	q, err := search.Parse(text)
+	if err == nil {
+		err = q.CheckFields(func(name string) bool { ok, _ := t.searchable(k, name); return ok })
+	}
+	if syntax := (*search.SyntaxError)(nil); errors.As(err, &syntax) {
+		return nil, fault.Field("q", "%s", syntax.Error())
+	}
+	return q, err
+}
+
+// searchable reports whether a word names something of the kind that is indexed.
+func (t *txn) searchable(k *kind, name string) (bool, error) {
+	switch strings.ToLower(name) {
+	case "id", "created", "lastmodified", "tag":
+		return true, nil
+	}
+	for i := range k.fields {
+		if strings.EqualFold(k.fields[i].name, name) {
+			return true, nil
+		}
+	}
+	f, err := t.customNamed(k, name)
+	if f != nil || err != nil || k.customBy == "" {
+		return f != nil, err
+	}
+	<-t.finder.ready // a custom field in another letter case
+	return slices.ContainsFunc(t.finder.index(t.account).Fields(k.one), func(s string) bool { return strings.EqualFold(s, name) }), nil
+}
+
+func (t *txn) fieldNamed(k *kind, name string) (*field, error) {
+	if f := k.field(name); f != nil {
+		return f, nil
+	}
+	if k.one == "organization" && name == "deviceTemplateId" {
+		return &field{name: name}, nil
+	}
+	return t.customNamed(k, name)
+}
+
+func (t *txn) filter(k *kind, f *field, value string) search.Filter {
+	switch {
+	case k.one == "organization" && f.name == "deviceTemplateId":
+		return search.Filter{Field: "id", Op: search.Equal, Values: t.organizationsWith(value)}
+	case value == null:
+		return search.Filter{Field: f.name, Op: search.Missing}
+	case f.partial:
+		return search.Filter{Field: f.name, Op: search.Contains, Values: []string{value}}
+	}
+	return search.Filter{Field: f.name, Op: search.Equal, Values: []string{value}}
+}
+
+// organizationsWith are the organizations with a device of a template in them.
+func (t *txn) organizationsWith(template string) (ids []string) {
+	r, err := t.finder.search(t.account, search.Request{Kind: "device", Facets: []string{"organizationId"}, FacetLimit: maxFacetPairs,
+		Filters: []search.Filter{{Field: "deviceTemplateId", Values: []string{template}}}})
+	if err != nil {
+		return nil
+	}
+	for _, b := range r.Facets["organizationId"] {
+		ids = append(ids, b.Value)
+	}
+	return ids
+}
+
+// list finds one page of the live objects that the caller may read, and how many there are in all.
+func (t *txn) list(k *kind, w wanted) (f found, err error) {
+	r := search.Request{Kind: k.one, Query: w.query, Filters: w.filters, Sort: w.SortBy, Desc: w.Desc,
+		Offset: w.Offset(), Limit: w.PageSize, Facets: w.facets}
+	if r.Sort == "created" {
+		r.Sort = ""
+	}
+	if r.Scope, err = t.scope(k); err != nil {
+		return f, err
+	}
+	result, err := t.finder.search(t.account, r)
+	if err != nil {
+		return f, err
+	}
+	f.total, f.facets = result.Total, result.Facets
+	for _, id := range result.IDs {
+		o, err := load(t.tx, k, id)
 		if err != nil {
+			return f, err
+		}
+		if o != nil && o.Deleted == 0 && o.AccountID == t.account { // else deleted since this view began
+			f.objects = append(f.objects, o)
+		}
+	}
+	return f, nil
+}
+
+// scope is what of a kind the caller may read; nil for everything.
+func (t *txn) scope(k *kind) (*search.Scope, error) {
+	if t.who == nil || t.who.admin {
+		return nil, nil
+	}
+	if !slices.Contains(reachable, k.one) {
+		refs, all, err := t.visible(k)
+		if all || err != nil {
 			return nil, err
 		}
-		objects = append(objects, o)
+		s := &search.Scope{}
+		for _, r := range refs {
+			s.IDs = append(s.IDs, r.id())
+		}
+		return s, nil
 	}
-	return objects, nil
+	s := &search.Scope{}
+	now := timeText(t.at.UnixMilli())
+	done := map[string]bool{}
+	for i := range t.who.sources {
+		src := &t.who.sources[i]
+		switch {
+		case !src.has(permissionFor(read, k)) || src.over(now):
+		case src.device != "" && k.one == "device":
+			s.IDs = append(s.IDs, src.device)
+		case src.organization != "":
+			for _, r := range t.below(nil, done, t.byName["organization"], src.organization) {
+				s.Values = append(s.Values, r.id())
+			}
+		}
+	}
+	if k.one == "organization" {
+		s.IDs, s.Values = s.Values, nil
+	}
+	if k.one == t.who.k.one {
+		s.IDs = append(s.IDs, t.who.p.ID)
+	}
+	return s, nil
 }
 
 // loadRef loads what an index names; that it is missing would be our bug.
@@ -105,86 +224,21 @@ func (t *txn) loadRef(k *kind, r ref) (*object, error) {
 	return o, err
 }
 
-// matches returns the refs of all objects that pass the filters, in order of creation.
-func (t *txn) matches(k *kind, filters map[string]string) ([]ref, error) {
+// pageOfAll walks the order of creation to the page.
+func (t *txn) pageOfAll(k *kind, p rest.Page) []ref {
 	var refs []ref
-	slow := map[string]string{}
-	first := true
-	for name, want := range filters {
-		ix := k.indexOn(name)
-		if ix == nil || want == null && !ix.nulls {
-			slow[name] = want
+	skip := p.Offset()
+	for r := range t.refsEqual(k, indexAll, "") {
+		if skip > 0 {
+			skip--
 			continue
 		}
-		found := t.lookup(k, k.field(name), ix, want)
-		if first {
-			refs, first = found, false
-		} else {
-			refs = intersect(refs, found)
+		if len(refs) == p.PageSize {
+			break
 		}
+		refs = append(refs, r)
 	}
-	if first {
-		refs = slices.Collect(t.refsEqual(k, indexAll, ""))
-	}
-	return t.sift(k, refs, slow)
-}
-
-func (t *txn) lookup(k *kind, f *field, ix *index, want string) []ref {
-	if want == null {
-		want = ""
-	}
-	if !f.partial {
-		refs := slices.Collect(t.refsEqual(k, ix.code, want))
-		if len(ix.fields) > 1 {
-			slices.SortFunc(refs, ref.compare)
-		}
-		return refs
-	}
-	var refs []ref
-	part := strings.ToLower(want)
-	for value, r := range t.refsByValue(k, ix.code) {
-		if strings.Contains(strings.ToLower(string(value)), part) {
-			refs = append(refs, r)
-		}
-	}
-	slices.SortFunc(refs, ref.compare)
 	return refs
-}
-
-// intersect keeps what is in both; both are sorted.
-func intersect(a, b []ref) []ref {
-	out := a[:0]
-	for _, r := range a {
-		for len(b) > 0 && b[0].compare(r) < 0 {
-			b = b[1:]
-		}
-		if len(b) > 0 && b[0] == r {
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
-// sift applies the filters that no index answers.
-func (t *txn) sift(k *kind, refs []ref, filters map[string]string) ([]ref, error) {
-	for name, want := range filters {
-		passes := k.live[name]
-		if passes == nil {
-			continue
-		}
-		delete(filters, name)
-		var err error
-		if refs, err = keep(refs, func(r ref) (bool, error) { return passes(t, r.id(), want) }); err != nil {
-			return nil, err
-		}
-	}
-	if len(filters) == 0 {
-		return refs, nil
-	}
-	return keep(refs, func(r ref) (bool, error) {
-		o, err := t.loadRef(k, r)
-		return err == nil && k.passes(o, filters), err
-	})
 }
 
 func keep(refs []ref, wanted func(ref) (bool, error)) ([]ref, error) {
@@ -199,92 +253,4 @@ func keep(refs []ref, wanted func(ref) (bool, error)) ([]ref, error) {
 		}
 	}
 	return kept, nil
-}
-
-func (k *kind) passes(o *object, filters map[string]string) bool {
-	for name, want := range filters {
-		if !k.field(name).matches(o.Values[name], want) {
-			return false
-		}
-	}
-	return true
-}
-
-func (f *field) matches(v any, want string) bool {
-	switch v := v.(type) {
-	case nil:
-		return want == null || want == ""
-	case string:
-		if f.partial {
-			return strings.Contains(strings.ToLower(v), strings.ToLower(want))
-		}
-		return v == want
-	case float64:
-		n, err := strconv.ParseFloat(want, 64)
-		return err == nil && n == v
-	case []string:
-		return slices.Contains(v, want)
-	}
-	return false
-}
-
-// sort orders refs by a member; equals keep the order of creation, those without a value come first.
-func (t *txn) sort(k *kind, refs []ref, by string) ([]ref, error) {
-	if ix := k.indexOn(by); ix != nil && len(ix.fields) == 1 && !t.fewOf(k, refs) {
-		return t.sortByIndex(k, refs, ix), nil
-	}
-	type keyed struct {
-		ref
-		text   string
-		number float64
-	}
-	all := make([]keyed, len(refs))
-	for i, r := range refs {
-		o, err := t.loadRef(k, r)
-		if err != nil {
-			return nil, err
-		}
-		all[i].ref = r
-		if by == "lastModified" {
-			all[i].number = float64(o.Modified)
-			continue
-		}
-		all[i].text = o.text(by)
-		if n, ok := o.Values[by].(float64); ok {
-			all[i].number = n
-		} else {
-			all[i].number = math.Inf(-1)
-		}
-	}
-	slices.SortStableFunc(all, func(a, b keyed) int {
-		return cmp.Or(strings.Compare(a.text, b.text), cmp.Compare(a.number, b.number))
-	})
-	for i := range all {
-		refs[i] = all[i].ref
-	}
-	return refs, nil
-}
-
-// fewOf reports whether decoding the matches is cheaper than walking a whole index: a decode costs some thirty keys.
-func (t *txn) fewOf(k *kind, refs []ref) bool { return len(refs) < t.count(k)/30 }
-
-func (t *txn) sortByIndex(k *kind, refs []ref, ix *index) []ref {
-	wanted := make(map[ref]bool, len(refs))
-	for _, r := range refs {
-		wanted[r] = true
-	}
-	valued := make([]ref, 0, len(refs))
-	for _, r := range t.refsByValue(k, ix.code) {
-		if wanted[r] {
-			valued = append(valued, r)
-			delete(wanted, r)
-		}
-	}
-	out := make([]ref, 0, len(refs))
-	for _, r := range refs {
-		if wanted[r] {
-			out = append(out, r)
-		}
-	}
-	return append(out, valued...)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"xively/blueprint/search"
 	"xively/internal/auth"
 	"xively/internal/rest"
 )
@@ -185,19 +186,30 @@ func BenchmarkList100k(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+	b.Run("build the index", func(b *testing.B) {
+		for b.Loop() {
+			f := finder{s: w.s, ready: make(chan struct{}), indexes: map[string]*search.Index{}}
+			f.build()
+		}
+	})
 	for _, q := range []string{"", "page=5000", "deviceTemplateId=" + rare, "deviceTemplateId=" + template, "serialNumber=0042",
-		"connected=false", "name=n7", "sortBy=name", "sortBy=lastModified", "latitude=null"} {
+		"connected=false", "name=n7", "sortBy=name", "sortBy=lastModified", "latitude=null",
+		"q=n7*", "q=connected:false+n12+OR+n13", "q=serialNumber:AP-00*", "facets=firmwareVersion,deviceTemplateId,connected"} {
 		b.Run(cmp.Or(q, "plain"), func(b *testing.B) {
 			query, _ := url.ParseQuery(q)
 			page := rest.Page{Page: 1, PageSize: 10, SortBy: query.Get("sortBy")}
 			if query.Get("page") != "" {
 				page.Page, _ = strconv.Atoi(query.Get("page"))
 			}
-			r := resource{w.s, w.s.byName["device"]}
+			k := w.s.byName["device"]
 			for b.Loop() {
 				err := w.s.view(auth.Principal{AccountID: p.AccountID}, func(t *txn) error {
-					objects, _, err := t.list(r.k, r.filters(query), page)
-					if err == nil && len(objects) == 0 && !query.Has("latitude") {
+					want, err := t.want(k, query, page)
+					if err != nil {
+						return err
+					}
+					f, err := t.list(k, want)
+					if err == nil && len(f.objects) == 0 && !query.Has("latitude") {
 						b.Fatal("no results")
 					}
 					return err

@@ -24,6 +24,12 @@ import (
 //	blueprint.counts     account kind                           -> u64, how many live ones
 //	blueprint.secrets    entity id                              -> JSON of secrets (credential.go)
 //	blueprint.seen       device id                              -> JSON of lastSeen (connection.go)
+//	blueprint.deleted    when (8) kind account id               -> nothing; deleted by themselves, to be purged (purge.go)
+//	blueprint.expiries   when (8) grant id                      -> nothing (expiry.go)
+//	blueprint.codes      account SHA-256 of the code            -> JSON of associationCode (association.go)
+//	blueprint.codeof     device id                              -> that SHA-256
+//	blueprint.audit      account when (8) number (8)            -> JSON of auditEntry (audit.go)
+//	blueprint.auditof    account object id when (8) number (8)  -> nothing
 //
 //	ref = created, ms since 1970 (8) | id (16). The order of refs is the order of creation.
 //	value = the field's text; fields of a compound index are joined by 00. Texts hold no 00.
@@ -45,7 +51,10 @@ type ref [24]byte
 
 func (r ref) compare(other ref) int { return bytes.Compare(r[:], other[:]) }
 
-func (r ref) id() string { return uuid.UUID(r[8:24]).String() }
+func (r ref) id() string { return idText(r[8:24]) }
+
+// idText is the reverse of parseID for 16 bytes.
+func idText(b []byte) string { return uuid.UUID(b).String() }
 
 func (o *object) ref() ref {
 	var r ref
@@ -74,9 +83,17 @@ func load(tx *storage.Tx, k *kind, id string) (*object, error) {
 	if value == nil {
 		return nil, nil
 	}
+	o, err := decode(value)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", k.one, id, err)
+	}
+	return o, nil
+}
+
+func decode(value []byte) (*object, error) {
 	o := new(object)
 	if err := json.Unmarshal(value, o); err != nil {
-		return nil, fmt.Errorf("%s %s: decode: %w", k.one, id, err)
+		return nil, fmt.Errorf("decode: %w", err)
 	}
 	for name, v := range o.Values {
 		if array, ok := v.([]any); ok {
@@ -173,30 +190,21 @@ func (t *txn) refsEqual(k *kind, index byte, value string) iter.Seq[ref] {
 	}
 }
 
-// refsByValue yields everything in an index as (value, ref), in order of value. The value is valid until the next turn.
-func (t *txn) refsByValue(k *kind, index byte) iter.Seq2[[]byte, ref] {
-	return func(yield func([]byte, ref) bool) {
-		prefix := t.indexPrefix(k, index)
-		for key := range t.tx.Bucket(indexBucket).Prefix(prefix) {
-			end := len(key) - len(ref{})
-			if !yield(key[len(prefix):end-1], ref(key[end:])) {
-				return
-			}
-		}
-	}
-}
+func (t *txn) count(k *kind) int { return t.countOf(k.code) }
 
-func (t *txn) count(k *kind) int {
+func (t *txn) countOf(code byte) int {
 	account, _ := parseID(t.account)
-	value := t.tx.Bucket(countsBucket).Get(append(account[:], k.code))
+	value := t.tx.Bucket(countsBucket).Get(append(account[:], code))
 	if len(value) != 8 {
 		return 0
 	}
 	return int(binary.BigEndian.Uint64(value))
 }
 
-func (t *txn) addCount(k *kind, n int) {
+func (t *txn) addCount(k *kind, n int) { t.addCountOf(k.code, n) }
+
+func (t *txn) addCountOf(code byte, n int) {
 	account, _ := parseID(t.account)
-	value := binary.BigEndian.AppendUint64(nil, uint64(t.count(k)+n))
-	t.tx.Bucket(countsBucket).Put(append(account[:], k.code), value)
+	value := binary.BigEndian.AppendUint64(nil, uint64(t.countOf(code)+n))
+	t.tx.Bucket(countsBucket).Put(append(account[:], code), value)
 }

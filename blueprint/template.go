@@ -12,6 +12,7 @@ const (
 	defaultOrganizationTemplate = "Default Organization Template"
 	defaultDeviceTemplate       = "Default Device Template"
 	defaultAccountUserTemplate  = "Default Account User Template"
+	defaultEndUserTemplate      = "Default End User Template"
 )
 
 // Limits of a filter or topic in the directory.
@@ -23,7 +24,7 @@ const (
 func templateFields() []field {
 	return []field{
 		{name: "name", required: true, index: 2},
-		{name: "default", kept: true, choices: []string{"false", "true"}, index: 3}, // a text, as clients know it
+		{name: "default", kept: true, choices: truth, index: 3}, // a text, as clients know it
 	}
 }
 

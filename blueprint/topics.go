@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 
+	"xively/internal/auth"
 	"xively/storage"
 )
 
@@ -106,7 +107,8 @@ type viewCache struct {
 	epoch     uint64 // of everything below
 	devices   map[string]*deviceView
 	templates map[string]*templateView
-	users     map[string]string // account users: id to account
+	reaches   map[string]*reach   // by id of the account user or end user
+	chains    map[string][]string // by organization
 }
 
 // deviceView and templateView are constant once made.
@@ -178,7 +180,7 @@ func (s *Service) template(tx *storage.Tx, device *object, epoch uint64) (*templ
 	if err != nil || o == nil {
 		return nil, err
 	}
-	t := &txn{Service: s, tx: tx, account: device.AccountID, channels: map[string][]*object{}}
+	t := &txn{Service: s, tx: tx, account: device.AccountID, channels: map[string][]*object{}, custom: map[string][]field{}}
 	channels, err := t.templateChannels(id)
 	if err != nil {
 		return nil, err
@@ -190,34 +192,59 @@ func (s *Service) template(tx *storage.Tx, device *object, epoch uint64) (*templ
 	return v, nil
 }
 
-// accountUser returns the account of a live account user, "" when there is none.
-func (s *Service) accountUser(id string) (account string, err error) {
+// reach returns what an account user or end user can reach, from memory when it is known.
+func (s *Service) reach(p auth.Principal) (r *reach, err error) {
 	epoch := s.Epoch()
 	c := &s.views
 	c.mu.RLock()
-	account = c.users[id]
+	r = c.reaches[p.ID]
 	fresh := c.epoch == epoch
 	c.mu.RUnlock()
-	if fresh && account != "" {
-		return account, nil
+	if fresh && r != nil && r.p.AccountID == p.AccountID && r.p.Kind == p.Kind {
+		return r, nil
 	}
-	account = ""
-	err = s.db.View(func(tx *storage.Tx) error {
-		o, err := load(tx, s.byName["accountUser"], id)
-		if err == nil && o != nil && o.Deleted == 0 {
-			account = o.AccountID
-		}
+	err = s.view(auth.Principal{AccountID: p.AccountID}, func(t *txn) error {
+		r, err = t.reachOf(p)
 		return err
 	})
-	if err != nil || account == "" {
-		return "", err
+	if err != nil {
+		return nil, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.at(epoch) {
-		c.users[id] = account
+		c.reaches[p.ID] = r
 	}
-	return account, nil
+	return r, nil
+}
+
+// chainOf is txn.chain from memory.
+func (s *Service) chainOf(account, organization string) (chain []string, err error) {
+	if organization == "" {
+		return nil, nil
+	}
+	epoch := s.Epoch()
+	c := &s.views
+	c.mu.RLock()
+	chain = c.chains[organization]
+	fresh := c.epoch == epoch
+	c.mu.RUnlock()
+	if fresh && chain != nil {
+		return chain, nil
+	}
+	err = s.view(auth.Principal{AccountID: account}, func(t *txn) error {
+		chain, err = t.chain(organization)
+		return err
+	})
+	if err != nil || chain == nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.at(epoch) {
+		c.chains[organization] = chain
+	}
+	return chain, nil
 }
 
 // at makes the cache ready to take something learned at epoch; false when it knows a later one. The caller holds mu.
@@ -225,9 +252,10 @@ func (c *viewCache) at(epoch uint64) bool {
 	if c.epoch > epoch {
 		return false
 	}
-	if c.epoch < epoch || len(c.devices)+len(c.users) >= c.most {
+	if c.epoch < epoch || len(c.devices)+len(c.reaches)+len(c.chains) >= c.most {
 		c.epoch = epoch
-		c.devices, c.templates, c.users = map[string]*deviceView{}, map[string]*templateView{}, map[string]string{}
+		c.devices, c.templates = map[string]*deviceView{}, map[string]*templateView{}
+		c.reaches, c.chains = map[string]*reach{}, map[string][]string{}
 	}
 	return true
 }

@@ -6,6 +6,12 @@ import (
 	"xively/storage"
 )
 
+// Roles of account users. An admin may do everything; a member what grants give, like an end user without a group.
+const (
+	adminRole  = "admin"
+	memberRole = "member"
+)
+
 // accountUserKind: the admins of an account. The identity behind one (userId) is the identity service's; here stands
 // only that this person administers this account.
 func accountUserKind() *kind {
@@ -15,17 +21,20 @@ func accountUserKind() *kind {
 			{name: "userId", required: true, fixed: true, unique: true, index: 2, check: checkUserID},
 			{name: "accountUserTemplateId", required: true, refs: []string{"accountUserTemplate"}, index: 3},
 			{name: "name", index: 4},
+			{name: "role", choices: []string{adminRole, memberRole}, index: 5},
 		},
-		prepare: (*txn).defaultAccountUser,
-		removable: func(t *txn, _ *object) error {
-			if t.count(t.byName["accountUser"]) <= 1 {
-				return fault.New(fault.Conflict, "This is the account's last account user; without one nobody could administer it. Make another one first.")
+		intake: (*txn).createIdentity,
+		prepare: func(t *txn, old, o *object) error {
+			t.useDefaultTemplate("accountUserTemplate", "accountUserTemplateId", o)
+			if old != nil && old.text("role") == adminRole && o.text("role") != adminRole {
+				return t.anotherAdmin(old)
 			}
 			return nil
 		},
+		removable: (*txn).anotherAdmin,
 		changed: func(t *txn, old, new *object) {
+			t.newEpoch = t.newEpoch || old != nil
 			if gone(old, new) {
-				t.newEpoch = true
 				t.revokeEntity("accountUser", new, "the account user was deleted")
 			}
 		},
@@ -39,28 +48,26 @@ func checkUserID(v any) error {
 	return nil
 }
 
-// defaultAccountUser gives a user who was made without a template the account's default one, as clients expect.
-func (t *txn) defaultAccountUser(_, o *object) error {
-	if o.text("accountUserTemplateId") != "" {
-		return nil
-	}
-	k := t.byName["accountUserTemplate"]
-	for r := range t.refsEqual(k, k.indexOn("default").code, "true") {
-		o.set("accountUserTemplateId", r.id())
-		break
+// anotherAdmin refuses to take away the last admin.
+func (t *txn) anotherAdmin(o *object) error {
+	k := t.byName["accountUser"]
+	if o.text("role") == adminRole && t.countEqual(k, k.indexOn("role").code, adminRole) <= 1 {
+		return fault.New(fault.Conflict, "This is the account's last admin; without one nobody could administer it. Make another one first.")
 	}
 	return nil
 }
 
-// UserPrincipal returns who a user of the identity service is in an account. NotFound when the user has no place in it.
+// UserPrincipal returns who a user of the identity service is in an account; one who is both is the account user.
+// NotFound when the user has no place in it.
 func (s *Service) UserPrincipal(accountID, userID string) (p auth.Principal, err error) {
 	err = s.view(auth.Principal{AccountID: accountID}, func(t *txn) error {
-		k := t.byName["accountUser"]
-		for r := range t.refsEqual(k, k.indexOn("userId").code, userID) {
-			p = auth.Principal{Kind: auth.AccountUser, AccountID: accountID, ID: r.id(), UserID: userID}
-			return nil
+		for _, k := range []*kind{t.byName["accountUser"], t.byName["endUser"]} {
+			for r := range t.refsEqual(k, k.indexOn("userId").code, userID) {
+				p = auth.Principal{Kind: auth.KindOf(k.one), AccountID: accountID, ID: r.id(), UserID: userID}
+				return nil
+			}
 		}
-		return notFound(k)
+		return fault.New(fault.NotFound, "This user has no place in the account: it is neither an account user nor an end user there.")
 	})
 	return p, err
 }
@@ -78,6 +85,7 @@ func (s *Service) Bootstrap(tx *storage.Tx, accountID, accountName, userID, emai
 	organizationTemplate := b.template("organizationTemplate", defaultOrganizationTemplate)
 	b.template("deviceTemplate", defaultDeviceTemplate)
 	b.template("accountUserTemplate", defaultAccountUserTemplate)
+	b.template("endUserTemplate", defaultEndUserTemplate)
 	if accountName != "" {
 		b.make("organization", map[string]any{"name": cut(accountName, defaultMost-1), "organizationTemplateId": organizationTemplate})
 	}

@@ -36,6 +36,22 @@ func (s *Service) Account(id string) (Account, error) {
 	return account, err
 }
 
+// Accounts returns all accounts, the newest first.
+func (s *Service) Accounts() (accounts []Account, err error) {
+	err = s.db.View(func(tx *storage.Tx) error {
+		for key, value := range tx.Bucket(accountsBucket).Scan(nil, nil) {
+			var a Account
+			if err := decode(accountsBucket, string(key), value, &a); err != nil {
+				return err
+			}
+			accounts = append(accounts, a)
+		}
+		return nil
+	})
+	sortNewest(accounts, func(a Account) (time.Time, string) { return a.Created, a.ID })
+	return accounts, err
+}
+
 // CreateAccount makes an account, its first user, who is its admin, and their directory objects, in one transaction.
 // name may be "": then the e-mail address's domain is the name. All of it is on disk when CreateAccount returns.
 // Errors: fault Invalid, Unprocessable for a password against the rules, TooMany.

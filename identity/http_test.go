@@ -22,7 +22,10 @@ func (f *fixture) handler() http.Handler {
 	e.HTTPErrorHandler = rest.ErrorHandler(slog.New(slog.DiscardHandler))
 	g := e.Group("/api/v1")
 	f.Routes(g)
-	g.GET("/me", func(c echo.Context) error { return rest.One(c, "me", rest.Caller(c).UserID) }, rest.Authenticate(f))
+	f.OpenIDRoutes(e.Group(""))
+	e.IPExtractor = echo.ExtractIPDirect()
+	g.POST("/me", func(c echo.Context) error { return rest.One(c, "me", rest.Caller(c).UserID) }, f.Authenticate)
+	g.GET("/me", func(c echo.Context) error { return rest.One(c, "me", rest.Caller(c).UserID) }, f.Authenticate)
 	return e
 }
 
@@ -139,9 +142,10 @@ func TestSessionRoutes(t *testing.T) {
 		{Name: "call, run out", Target: me, Header: bearer(expired), Status: 200, Want: []string{userID, "Xively-Access-Token: eyJ", "Set-Cookie: xively-access-token=eyJ"}},
 		{Name: "call, fresh", Target: me, Header: bearer(fresh), Status: 200, Unwanted: []string{"Xively-Access-Token"}},
 		{Name: "call, ended", Target: me, Header: bearer(ended), Status: 401, Want: []string{`"error":{"code":"Unauthorized"`}},
-		{Name: "validate", Target: validate + "?jwt=" + fresh, Status: 200, Want: []string{`{"success":true}`, "Cache-Control: no-store"}},
-		{Name: "validate, run out", Target: validate + "?jwt=" + expired, Status: 401},
-		{Name: "validate, ended", Target: validate + "?jwt=" + ended, Status: 401},
+		{Name: "validate, nobody", Target: validate + "?jwt=" + fresh, Status: 401},
+		{Name: "validate", Target: validate + "?jwt=" + fresh, Header: bearer(fresh), Status: 200, Want: []string{`{"success":true}`, "Cache-Control: no-store"}},
+		{Name: "validate, run out", Target: validate + "?jwt=" + expired, Header: bearer(fresh), Status: 401},
+		{Name: "validate, ended", Target: validate + "?jwt=" + ended, Header: bearer(fresh), Status: 401},
 		{Name: "validate, nothing", Target: validate, Status: 400, Want: []string{`"field":"jwt"`}},
 		{Name: "log out by another site's page", Method: "POST", Target: logout, Header: cookie(fresh, "Sec-Fetch-Site: cross-site"), Status: 403},
 		{Name: "log out by GET", Target: logout, Header: bearer(fresh), Status: 405},
@@ -157,7 +161,8 @@ func TestSessionRoutes(t *testing.T) {
 	}
 }
 
-func TestSetup(t *testing.T) {
+// No usual pair, and no account but by the token (I01).
+func TestI01Setup(t *testing.T) {
 	f := newFixture(t)
 	h := f.handler()
 	token, ok := f.SetupToken()
@@ -210,7 +215,7 @@ func TestSetupTokenIsNewAtEachStart(t *testing.T) {
 }
 
 // Of many at once exactly one makes the account (I24).
-func TestParallelSetup(t *testing.T) {
+func TestI24ParallelSetup(t *testing.T) {
 	f := newFixture(t)
 	h := f.handler()
 	token, _ := f.SetupToken()

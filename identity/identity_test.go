@@ -79,6 +79,37 @@ func (f *fixture) account() (accountID, userID string) {
 	return accountID, userID
 }
 
+const bobPassword = "another Horse 8 staple"
+
+// user makes a user with bobPassword and a place in the account; Nobody for none.
+func (f *fixture) user(accountID, mail string, kind auth.Kind) User {
+	f.t.Helper()
+	u := User{ID: newID(), AccountID: accountID, EmailAddress: mail, Created: f.clock.now()}
+	var err error
+	if u.Password, err = f.hashNewPassword(f.t.Context(), bobPassword, mail); err != nil {
+		f.t.Fatal(err)
+	}
+	err = f.db.Update(func(tx *storage.Tx) error {
+		if kind != auth.Nobody {
+			f.users.add(tx, kind, accountID, u.ID)
+		}
+		return addUser(tx, u)
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return u
+}
+
+func (f *fixture) signIn(mail, password string) (jwt string) {
+	f.t.Helper()
+	jwt, err := f.SignIn(f.t.Context(), "", mail, password, "198.51.100.9:4711")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return jwt
+}
+
 func (f *fixture) signInAnn() (jwt string) {
 	f.t.Helper()
 	jwt, err := f.SignIn(f.t.Context(), "", annMail, annPassword, "test")
@@ -134,9 +165,10 @@ func testKey() (*rsa.PrivateKey, error) {
 
 // directory stands for the object directory: a user it bootstrapped is an account user.
 type directory struct {
-	mu    sync.Mutex
-	users map[string]auth.Principal // by account and user
-	fail  error                     // what Bootstrap returns, after it has written
+	mu     sync.Mutex
+	users  map[string]auth.Principal // by account and user
+	placed []string                  // organizations end users were put into
+	fail   error                     // what Bootstrap returns, after it has written
 }
 
 const directoryBucket = "test.directory"
@@ -167,6 +199,42 @@ func (d *directory) UserPrincipal(accountID, userID string) (auth.Principal, err
 		return p, fault.New(fault.NotFound, "no such user")
 	}
 	return p, nil
+}
+
+func (d *directory) add(tx *storage.Tx, kind auth.Kind, accountID, userID string) (string, error) {
+	id := newID()
+	tx.Bucket(directoryBucket).Put([]byte(userID), []byte(kind.String()))
+	if d.fail != nil {
+		return "", d.fail
+	}
+	tx.OnCommit(func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.users[accountID+userID] = auth.Principal{Kind: kind, AccountID: accountID, ID: id, UserID: userID}
+	})
+	return id, nil
+}
+
+func (d *directory) AddAccountUser(tx *storage.Tx, accountID, userID, name string) (string, error) {
+	return d.add(tx, auth.AccountUser, accountID, userID)
+}
+
+func (d *directory) AddEndUser(tx *storage.Tx, accountID, userID, name, emailAddress, organizationID, endUserTemplateID string) (string, error) {
+	d.mu.Lock()
+	d.placed = append(d.placed, organizationID)
+	d.mu.Unlock()
+	return d.add(tx, auth.EndUser, accountID, userID)
+}
+
+func (d *directory) AdminUserIDs(_ *storage.Tx, accountID string) (ids []string, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, p := range d.users {
+		if p.AccountID == accountID && p.Kind == auth.AccountUser {
+			ids = append(ids, p.UserID)
+		}
+	}
+	return ids, nil
 }
 
 func (d *directory) forget() {
@@ -257,7 +325,7 @@ func TestCreateAccountRefuses(t *testing.T) {
 }
 
 // A wrong password, an unknown address and an unknown account get one answer, for one hash each (I12).
-func TestSignInTellsNothing(t *testing.T) {
+func TestI12SignInTellsNothing(t *testing.T) {
 	f := newFixture(t)
 	accountID, userID := f.account()
 	for _, row := range []struct{ name, account, mail, password string }{
@@ -277,6 +345,7 @@ func TestSignInTellsNothing(t *testing.T) {
 			t.Errorf("%s: %d hashes, want 1", row.name, n)
 		}
 	}
+	f.user(accountID, "second@example.com", auth.AccountUser)
 	if err := f.DisableUser(accountID, userID, true); err != nil {
 		t.Fatal(err)
 	}
@@ -311,7 +380,7 @@ func TestSignInAddressInTwoAccounts(t *testing.T) {
 }
 
 // Nothing a client holds can be found in the data folder (I15), the log, or an error.
-func TestStoredSecrets(t *testing.T) {
+func TestI15StoredSecrets(t *testing.T) {
 	f := newFixture(t)
 	f.account()
 	jwt := f.signInAnn()
@@ -325,12 +394,37 @@ func TestStoredSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	setupToken := f.setupToken
+	a := &api{f, f.handler()}
+	_, appToken := a.application(jwt, `{"name":"app","type":"endUser"}`)
+	made := a.want(200, "POST", "second-factor", "", bearer(jwt)).str("secondFactor.secret")
+	shared, _ := base32Plain.DecodeString(made)
+	recovery := a.want(200, "POST", "second-factor/confirm", `{"oneTimeCode":"`+totp(shared, f.clock.now().Unix()/totpStep)+`"}`, bearer(jwt))
+	recoveryCode := recovery.Body["secondFactor"].(map[string]any)["recoveryCodes"].([]any)[0].(string)
+	apiKey := a.want(200, "POST", "api-keys", `{"name":"k"}`, bearer(jwt)).str("apiKey.key")
+	link := a.want(200, "POST", "invitations", `{"emailAddress":"new@example.com"}`, bearer(jwt)).str("invitation.link")
+	providerSecret := randomText()
+	if _, err := f.storeProvider(Provider{ID: newID(), AccountID: c.AccountID, Name: "p", Issuer: "https://a.example", ClientID: "x"}, &providerSecret); err != nil {
+		t.Fatal(err)
+	}
+	user, _, _ := f.findUser("", foldEmail(annMail))
+	resetToken, err := f.newReset(user, resetLife, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := f.grantCode(authorization{}, Session{ID: c.ID, UserID: c.UserID, AccountID: c.AccountID})
+	if err != nil {
+		t.Fatal(err)
+	}
 	logged := f.logs.String()
 	f.close()
 	secrets := map[string][]byte{
 		"password": []byte(annPassword), "wrong password": []byte("Wrong-Secret-Guess"), "token": []byte(jwt),
 		"signature": []byte(jwt[strings.LastIndexByte(jwt, '.')+1:]), "renewal key": []byte(c.RenewalKey),
 		"prime of the signing key": key.private.Primes[0].Bytes(), "PEM": []byte("PRIVATE KEY"), "set-up token": []byte(setupToken),
+		"application's token": []byte(appToken), "shared secret": shared, "shared secret's text": []byte(made), "recovery code": []byte(recoveryCode),
+		"recovery code, plain": []byte(strings.ReplaceAll(recoveryCode, "-", "")), "API key": []byte(apiKey), "invitation": []byte(tokenOf(t, link)),
+		"provider's secret": []byte(providerSecret), "reset token": []byte(resetToken), "authorization code": []byte(code),
+		"refresh token": []byte(f.refreshToken(Session{ID: c.ID, UserID: c.UserID})),
 	}
 	files := 0
 	err = filepath.WalkDir(f.dir, func(path string, d fs.DirEntry, err error) error {

@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -243,4 +245,18 @@ func (k *keyring) decode(id string, sealed []byte) (*signingKey, error) {
 		return nil, fmt.Errorf("it is a %T and not an RSA key", parsed)
 	}
 	return &signingKey{id: id, private: private, created: r.Created, retired: r.Retired}, nil
+}
+
+// all returns the public halves of the keys that verify tokens now.
+func (k *keyring) all() map[string]*rsa.PublicKey {
+	k.mu.RLock()
+	ids := slices.Collect(maps.Keys(k.byID))
+	k.mu.RUnlock()
+	all := map[string]*rsa.PublicKey{}
+	for _, id := range ids {
+		if key, ok := k.public(id); ok {
+			all[id] = key
+		}
+	}
+	return all
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // Two installations share no key, and the file that seals them is private (I02).
-func TestKeysAreOfThisInstallation(t *testing.T) {
+func TestI02KeysAreOfThisInstallation(t *testing.T) {
 	a, b := newFixture(t), newFixture(t)
 	for _, f := range []*fixture{a, b} {
 		f.keys.make = func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(nil, keyBits) }
@@ -66,7 +66,7 @@ func TestFirstKeyIsMadeOnce(t *testing.T) {
 	}
 }
 
-func TestRotation(t *testing.T) {
+func TestI02Rotation(t *testing.T) {
 	f := newFixture(t)
 	f.account()
 	old := f.signInAnn()
@@ -115,7 +115,7 @@ func (f *fixture) storedKeys() (n int) {
 	return n
 }
 
-func TestRemovedKeyEndsItsTokens(t *testing.T) {
+func TestI02RemovedKeyEndsItsTokens(t *testing.T) {
 	f := newFixture(t)
 	f.account()
 	old := f.signInAnn()

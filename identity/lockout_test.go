@@ -63,7 +63,7 @@ func TestLockHoldsAgainstParallelGuesses(t *testing.T) {
 		all.Go(func() { f.SignIn(t.Context(), "", annMail, "wrong password", "test") })
 	}
 	all.Wait()
-	if n := f.Stats().PasswordHashes - before; n > maxFailures+hashesAtOnce-1 {
+	if n := f.Stats().PasswordHashes - before; int(n) > maxFailures+hashesAtOnce-1 {
 		t.Errorf("%d guesses were tried", n)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -18,11 +19,13 @@ import (
 )
 
 const (
-	hashesAtOnce = 2  // each holds a core for tens of milliseconds and its memory
-	hashQueue    = 16 // waiting behind them: some 200 ms of work on two cores
-	saltLen      = 16
-	keyLen       = 32
+	hashQueue = 16 // waiting behind those that are hashed: some 400 ms of work on two cores
+	saltLen   = 16
+	keyLen    = 32
 )
+
+// hashesAtOnce is two, and one where two would leave no core to messaging: each holds a core for tens of milliseconds.
+var hashesAtOnce = max(1, min(2, runtime.GOMAXPROCS(0)-1))
 
 // errBadHash means that a stored password hash is not what the package writes.
 var errBadHash = errors.New("stored password hash is malformed")
@@ -93,6 +96,12 @@ func (h *hasher) matches(stored, password string) (bool, error) {
 	}
 	got := h.derive(password, salt, p, uint32(len(want)))
 	return subtle.ConstantTimeCompare(got, want) == 1, nil
+}
+
+// outdated reports whether a hash was made with other parameters than new ones are.
+func (h *hasher) outdated(stored string) bool {
+	p, _, _, err := decodeHash(stored)
+	return err == nil && p != h.params
 }
 
 func (h *hasher) derive(password string, salt []byte, p hashParams, n uint32) []byte {

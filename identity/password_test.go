@@ -85,7 +85,7 @@ func TestHashingIsBounded(t *testing.T) {
 			})
 		}
 		synctest.Wait()
-		if running.Load() != hashesAtOnce || refused.Load() != 200-hashesAtOnce-hashQueue {
+		if int(running.Load()) != hashesAtOnce || int(refused.Load()) != 200-hashesAtOnce-hashQueue {
 			t.Errorf("%d run and %d are refused while the others wait", running.Load(), refused.Load())
 		}
 		ctx, cancel := context.WithCancel(context.Background())
@@ -97,7 +97,7 @@ func TestHashingIsBounded(t *testing.T) {
 		h.waiting.Add(1)
 		close(hold)
 		all.Wait()
-		if ran.Load() != hashesAtOnce+hashQueue || most.Load() > hashesAtOnce || h.refused.Load() != int64(refused.Load()) {
+		if int(ran.Load()) != hashesAtOnce+hashQueue || int(most.Load()) > hashesAtOnce || h.refused.Load() != int64(refused.Load()) {
 			t.Errorf("%d ran, %d at once at most, %d counted as refused", ran.Load(), most.Load(), h.refused.Load())
 		}
 	})

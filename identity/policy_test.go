@@ -14,7 +14,7 @@ func mixed(n int) string {
 	return strings.Repeat(some, n/len(some)+1)[:n]
 }
 
-func TestValidatePassword(t *testing.T) {
+func TestI14ValidatePassword(t *testing.T) {
 	for _, row := range []struct {
 		name, password string
 		ok             bool

@@ -2,7 +2,9 @@ package identity
 
 import (
 	"crypto/cipher"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -25,7 +27,10 @@ const sealVersion = 1
 var errSealed = errors.New("it was not sealed with this secret.key, or is damaged")
 
 // sealer keeps in the store what must be read again and be of no use to who copies the store.
-type sealer struct{ aead cipher.AEAD }
+type sealer struct {
+	aead   cipher.AEAD
+	macKey []byte
+}
 
 // openSealer reads dir/secret.key. A missing file is made, unless needed says that the store holds something sealed.
 func openSealer(dir string, needed bool, log *slog.Logger) (*sealer, error) {
@@ -52,7 +57,17 @@ func newSealer(key []byte) (*sealer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &sealer{aead}, nil
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte("xively identity mac 1"))
+	return &sealer{aead, h.Sum(nil)}, nil
+}
+
+// mac proves later that data came from here. purpose keeps what is made for one use from passing in another.
+func (s *sealer) mac(purpose string, data []byte) []byte {
+	h := hmac.New(sha256.New, s.macKey)
+	h.Write([]byte(purpose + "\x00"))
+	h.Write(data)
+	return h.Sum(nil)
 }
 
 func readSecret(path string, log *slog.Logger) ([]byte, error) {

@@ -5,8 +5,9 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"sync"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -15,30 +16,69 @@ import (
 )
 
 const (
-	maxUserSessions   = 1000   // some clients sign in anew every quarter of an hour and never sign out
-	maxCachedSessions = 20_000 // about 6 MiB
+	maxUserSessions = 1000 // some clients sign in anew every quarter of an hour and never sign out
+	maxUserAgent    = 200  // bytes kept
+	// confirmedFor is how long after somebody proved who they are they may change what guards their sign-in.
+	confirmedFor = 15 * time.Minute
 )
 
-// Session is one sign-in. It lives from Created to Expires unless it is ended before; tokens of it come and go.
+// Session is one sign-in, of a user or an application. It lives from Created to Expires unless it is ended before; tokens
+// of it come and go.
 type Session struct {
 	ID          string    `json:"id"`
-	UserID      string    `json:"userId"`
+	UserID      string    `json:"userId"` // the appId for an application
 	AccountID   string    `json:"accountId"`
 	Created     time.Time `json:"created"`
 	Expires     time.Time `json:"expires"`
 	RenewalHash []byte    `json:"renewalHash"` // SHA-256 of the renewal key, which only tokens carry
+	Method      string    `json:"method"`      // password, openid, invitation, setup, application, client
+	Remote      string    `json:"remote,omitempty"`
+	UserAgent   string    `json:"userAgent,omitempty"`
+	LastUsed    time.Time `json:"lastUsed"`  // to the minute
+	Confirmed   time.Time `json:"confirmed"` // when the user last proved to be the user
+	// Of a session that another server or app holds for the user (see provider.go).
+	ClientID   string `json:"clientId,omitempty"`
+	Scope      string `json:"scope,omitempty"`
+	Generation int    `json:"generation,omitempty"` // of its refresh token; 0 for none
 }
 
-// startSession stores a session for a user whose password was right a moment ago, and signs its first token. The oldest
+func (s Session) application() bool { return s.Method == "application" }
+
+// origin says how a session comes about.
+type origin struct {
+	method    string
+	remote    string
+	userAgent string
+	life      time.Duration
+}
+
+func newSession(userID, accountID string, from origin, now time.Time) (s Session, renewalKey string) {
+	renewalKey = newRenewalKey()
+	agent := from.userAgent[:min(len(from.userAgent), maxUserAgent)]
+	for !utf8.ValidString(agent) && agent != "" {
+		agent = agent[:len(agent)-1]
+	}
+	return Session{ID: uuid.NewString(), UserID: userID, AccountID: accountID, Created: now, Expires: now.Add(from.life),
+		RenewalHash: renewalHash(renewalKey), Method: from.method, Remote: addressOnly(from.remote), UserAgent: agent,
+		LastUsed: now, Confirmed: now}, renewalKey
+}
+
+// addressOnly takes the port off, which tells people nothing.
+func addressOnly(remote string) string {
+	if i := strings.LastIndexByte(remote, ':'); i > 0 && strings.Count(remote, ":") == 1 || strings.Contains(remote, "]:") {
+		return strings.Trim(remote[:i], "[]")
+	}
+	return remote
+}
+
+// startSession stores a session for a user who proved a moment ago who it is, and signs its first token. The oldest
 // sessions over maxUserSessions end, those that have run out are cleared away.
-func (s *Service) startSession(ctx context.Context, checked User, life time.Duration) (jwt string, err error) {
+func (s *Service) startSession(ctx context.Context, checked User, from origin) (jwt string, err error) {
 	if _, err := s.keys.signing(ctx); err != nil { // may take a while the first time: before anything is stored
 		return "", err
 	}
 	now := s.now().UTC()
-	renewalKey := newRenewalKey()
-	session := Session{ID: uuid.NewString(), UserID: checked.ID, AccountID: checked.AccountID,
-		Created: now, Expires: now.Add(life), RenewalHash: renewalHash(renewalKey)}
+	session, renewalKey := newSession(checked.ID, checked.AccountID, from, now)
 	err = s.db.Update(func(tx *storage.Tx) error {
 		user, found, err := getUser(tx, checked.AccountID, checked.ID)
 		if err != nil {
@@ -48,22 +88,28 @@ func (s *Service) startSession(ctx context.Context, checked User, life time.Dura
 		if !found || user.Disabled || user.Password != checked.Password {
 			return wrongSignIn()
 		}
-		if err := s.trimSessions(tx, checked.ID, now); err != nil {
-			return err
-		}
-		return putSession(tx, session)
+		return s.addSession(tx, session)
 	})
 	if err != nil {
 		return "", err
 	}
+	s.audit(Event{AccountID: session.AccountID, UserID: session.UserID, Action: "signIn", ObjectType: "session", ObjectID: session.ID, Remote: session.Remote})
 	return s.issue(ctx, session, renewalKey)
+}
+
+// addSession stores a session and makes room for it.
+func (s *Service) addSession(tx *storage.Tx, session Session) error {
+	if err := s.trimSessions(tx, session.UserID, session.Created); err != nil {
+		return err
+	}
+	return putSession(tx, session)
 }
 
 func (s *Service) trimSessions(tx *storage.Tx, userID string, now time.Time) error {
 	alive := 0
 	var oldest Session
 	err := s.endSessions(tx, userID, func(old Session) bool {
-		if !now.Before(old.Expires) {
+		if s.dead(old, now) {
 			return true
 		}
 		if alive == 0 || old.Created.Before(oldest.Created) {
@@ -78,30 +124,48 @@ func (s *Service) trimSessions(tx *storage.Tx, userID string, now time.Time) err
 	return s.endSessions(tx, userID, func(old Session) bool { return old.ID == oldest.ID })
 }
 
+// dead reports whether a session has run out.
+func (s *Service) dead(session Session, now time.Time) bool {
+	return !now.Before(session.Expires) || s.cfg.SessionIdle > 0 && now.Sub(s.lastUsed(session)) >= s.cfg.SessionIdle
+}
+
+// lastUsed knows of uses that are not written down yet.
+func (s *Service) lastUsed(session Session) time.Time {
+	if at := s.touched.at(session.ID); at.After(session.LastUsed) {
+		return at
+	}
+	return session.LastUsed
+}
+
 // endSessions ends those of the user's sessions that which picks; they are of no use from the commit on.
 func (s *Service) endSessions(tx *storage.Tx, userID string, which func(Session) bool) error {
-	var ended []Session
+	var ids []string
+	accountID := ""
 	for session, err := range userSessions(tx, userID) {
 		if err != nil {
 			return err
 		}
 		if which(session) {
-			ended = append(ended, session)
+			ids, accountID = append(ids, session.ID), session.AccountID
 		}
 	}
-	for _, session := range ended {
-		deleteSession(tx, session.UserID, session.ID)
-		tx.OnCommit(func() { s.sessions.drop(session.ID) })
+	if len(ids) == 0 {
+		return nil
 	}
+	for _, id := range ids {
+		deleteSession(tx, userID, id)
+	}
+	tx.OnCommit(func() {
+		s.sessions.drop(ids...)
+		go s.ended(accountID, userID, ids...)
+	})
 	return nil
 }
 
 // endSession ends one session; ending one that is not there is fine.
 func (s *Service) endSession(session Session) error {
 	return s.db.Update(func(tx *storage.Tx) error {
-		deleteSession(tx, session.UserID, session.ID)
-		tx.OnCommit(func() { s.sessions.drop(session.ID) })
-		return nil
+		return s.endSessions(tx, session.UserID, func(other Session) bool { return other.ID == session.ID })
 	})
 }
 
@@ -121,12 +185,66 @@ func (s *Service) liveSession(userID, id string) (Session, error) {
 		if !found {
 			return Session{}, signInAgain("The session has ended. Sign in again.")
 		}
-		s.sessions.add(session, before)
+		s.sessions.add(session.ID, session, before)
 	}
-	if session.UserID != userID || !s.now().Before(session.Expires) {
+	now := s.now()
+	if session.UserID != userID || s.dead(session, now) {
 		return Session{}, signInAgain("The session has ended. Sign in again.")
 	}
+	if now.Sub(s.lastUsed(session)) >= time.Minute {
+		s.touched.touch(session.ID, sessionKey(userID, id), now.UTC())
+	}
 	return session, nil
+}
+
+// changeSession stores a change of a live session. Error: fault Unauthenticated when it has ended.
+func (s *Service) changeSession(tx *storage.Tx, userID, id string, change func(*Session) error) error {
+	session, found, err := getSession(tx, userID, id)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return signInAgain("The session has ended. Sign in again.")
+	}
+	if err := change(&session); err != nil {
+		return err
+	}
+	tx.OnCommit(func() { s.sessions.drop(id) })
+	return putSession(tx, session)
+}
+
+// Sessions returns the user's live sessions, the newest first.
+func (s *Service) Sessions(accountID, userID string) (live []Session, err error) {
+	now := s.now()
+	err = s.db.View(func(tx *storage.Tx) error {
+		for session, err := range userSessions(tx, userID) {
+			if err != nil {
+				return err
+			}
+			if session.AccountID == accountID && !s.dead(session, now) {
+				session.LastUsed = s.lastUsed(session)
+				live = append(live, session)
+			}
+		}
+		return nil
+	})
+	sortNewest(live, func(s Session) (time.Time, string) { return s.Created, s.ID })
+	return live, err
+}
+
+// EndSessions ends the user's sessions that which picks and returns how many there were.
+func (s *Service) EndSessions(accountID, userID string, which func(Session) bool) (n int, err error) {
+	err = s.db.Update(func(tx *storage.Tx) error {
+		n = 0
+		return s.endSessions(tx, userID, func(session Session) bool {
+			if session.AccountID != accountID || !which(session) {
+				return false
+			}
+			n++
+			return true
+		})
+	})
+	return n, err
 }
 
 func signInAgain(message string) error { return fault.New(fault.Unauthenticated, "%s", message) }
@@ -141,58 +259,4 @@ func newRenewalKey() string {
 func renewalHash(key string) []byte {
 	sum := sha256.Sum256([]byte(key))
 	return sum[:]
-}
-
-// sessionCache keeps sessions that were read lately, so that a request costs no store read. It holds at most
-// maxCachedSessions; any one makes room for a new one.
-type sessionCache struct {
-	mu     sync.Mutex
-	byID   map[string]Session
-	ending uint64 // sessions ended so far
-}
-
-func newSessionCache() *sessionCache { return &sessionCache{byID: map[string]Session{}} }
-
-func (c *sessionCache) len() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.byID)
-}
-
-func (c *sessionCache) get(id string) (Session, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s, ok := c.byID[id]
-	return s, ok
-}
-
-// ends is asked before reading the store, for add.
-func (c *sessionCache) ends() uint64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.ending
-}
-
-// add keeps a session read from the store, unless a session has been ended since before was asked: it may be this one,
-// and then what was read is stale.
-func (c *sessionCache) add(s Session, before uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ending != before {
-		return
-	}
-	if len(c.byID) >= maxCachedSessions {
-		for id := range c.byID {
-			delete(c.byID, id)
-			break
-		}
-	}
-	c.byID[s.ID] = s
-}
-
-func (c *sessionCache) drop(id string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ending++
-	delete(c.byID, id)
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"xively/internal/auth"
 	"xively/internal/fault"
 	"xively/storage"
 )
@@ -83,6 +84,7 @@ func TestDisabledUserIsOutAtOnce(t *testing.T) {
 	accountID, userID := f.account()
 	first, second := f.signInAnn(), f.signInAnn()
 	f.VerifyFresh(t.Context(), first)
+	f.user(accountID, "second@example.com", auth.AccountUser)
 	if err := f.DisableUser(accountID, userID, true); err != nil {
 		t.Fatal(err)
 	}
@@ -112,15 +114,16 @@ func TestSessionIsForTheUserAsCheckedOnly(t *testing.T) {
 	if err := f.db.Update(func(tx *storage.Tx) error { return putUser(tx, changed) }); err != nil {
 		t.Fatal(err)
 	}
-	_, err = f.startSession(t.Context(), checked, time.Hour)
+	_, err = f.startSession(t.Context(), checked, origin{method: "password", life: time.Hour})
 	f.wantKind(err, fault.Unauthenticated, "password changed meanwhile")
+	f.user(accountID, "second@example.com", auth.AccountUser)
 	if err := f.DisableUser(accountID, userID, true); err != nil {
 		t.Fatal(err)
 	}
-	_, err = f.startSession(t.Context(), changed, time.Hour)
+	_, err = f.startSession(t.Context(), changed, origin{method: "password", life: time.Hour})
 	f.wantKind(err, fault.Unauthenticated, "disabled meanwhile")
 	checked.ID = newID()
-	_, err = f.startSession(t.Context(), checked, time.Hour)
+	_, err = f.startSession(t.Context(), checked, origin{method: "password", life: time.Hour})
 	f.wantKind(err, fault.Unauthenticated, "deleted meanwhile")
 }
 
@@ -157,7 +160,7 @@ func TestUserSessionsAreBounded(t *testing.T) {
 	second := f.signInAnn()
 	err = f.db.Update(func(tx *storage.Tx) error {
 		for range maxUserSessions - 2 {
-			s := Session{ID: newID(), UserID: user.ID, AccountID: accountID, Created: f.clock.now(), Expires: f.clock.now().Add(time.Hour)}
+			s := Session{ID: newID(), UserID: user.ID, AccountID: accountID, Created: f.clock.now(), Expires: f.clock.now().Add(time.Hour), LastUsed: f.clock.now()}
 			if err := putSession(tx, s); err != nil {
 				return err
 			}
@@ -185,26 +188,26 @@ func TestUserSessionsAreBounded(t *testing.T) {
 
 // A session that is ended between being read and being cached must not stay usable.
 func TestCacheRefusesWhatEndedMeanwhile(t *testing.T) {
-	c := newSessionCache()
+	c := newRecent[Session]()
 	before := c.ends()
 	c.drop("a")
-	c.add(Session{ID: "a"}, before)
+	c.add("a", Session{ID: "a"}, before)
 	if _, ok := c.get("a"); ok {
 		t.Error("it is cached")
 	}
-	c.add(Session{ID: "a"}, c.ends())
+	c.add("a", Session{ID: "a"}, c.ends())
 	if _, ok := c.get("a"); !ok {
 		t.Error("it is not cached")
 	}
 }
 
 func TestCacheIsBounded(t *testing.T) {
-	c := newSessionCache()
-	for range maxCachedSessions + 100 {
-		c.add(Session{ID: newID()}, 0)
+	c := newRecent[Session]()
+	for range maxRecent + 100 {
+		c.add(newID(), Session{}, 0)
 	}
-	if c.len() != maxCachedSessions {
-		t.Errorf("%d sessions are cached, want %d", c.len(), maxCachedSessions)
+	if c.len() != maxRecent {
+		t.Errorf("%d sessions are cached, want %d", c.len(), maxRecent)
 	}
 }
 

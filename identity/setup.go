@@ -44,11 +44,15 @@ func (s *Service) setupNeeded() (needed bool, err error) {
 
 // setUp makes the first account and signs its admin in. Of calls at the same time exactly one succeeds: the store decides.
 // Errors: fault Unauthenticated for a wrong token, Conflict when there is an account, and those of CreateAccount.
-func (s *Service) setUp(ctx context.Context, token, accountName, email, password string) (jwt string, err error) {
+func (s *Service) setUp(ctx context.Context, token, accountName, email, password string, from origin) (jwt string, err error) {
 	if s.setupToken == "" {
 		return "", alreadySetUp()
 	}
+	if err := s.addresses.check(from.remote); err != nil {
+		return "", err
+	}
 	if subtle.ConstantTimeCompare([]byte(token), []byte(s.setupToken)) != 1 {
+		s.addresses.count(from.remote)
 		return "", fault.New(fault.Unauthenticated, "This set-up link is not valid. Use the one printed at the last start.")
 	}
 	needed, err := s.setupNeeded()
@@ -62,7 +66,7 @@ func (s *Service) setUp(ctx context.Context, token, accountName, email, password
 	if err != nil {
 		return "", err
 	}
-	return s.startSession(ctx, user, s.cfg.SessionLife)
+	return s.startSession(ctx, user, from)
 }
 
 func alreadySetUp() error {

@@ -16,6 +16,14 @@ import (
 //	identity.emails     folded address 00 accountID    → userID
 //	identity.sessions   userID '/' sessionID           → Session
 //	identity.keys       key id                         → sealed keyRecord
+//	identity.apps       appId                          → Application
+//	identity.account_apps  accountID '/' appId         → (nothing)
+//	identity.api_keys   userID '/' keyID               → APIKey
+//	identity.resets     token id                       → reset
+//	identity.invitations  accountID '/' id             → Invitation
+//	identity.providers  accountID '/' id               → Provider, its secret sealed
+//	identity.links      accountID '/' SHA-256, in hex, of issuer 00 subject → userID
+//	identity.codes      code id                        → authorization code
 //
 // A session is below its user so that all of a user's can be ended in one range; an address comes before its account so
 // that the accounts which know it are one range, too. Stored addresses hold no 00.
@@ -25,6 +33,15 @@ const (
 	emailsBucket   = "identity.emails"
 	sessionsBucket = "identity.sessions"
 	keysBucket     = "identity.keys"
+
+	appsBucket        = "identity.apps"
+	accountAppsBucket = "identity.account_apps"
+	apiKeysBucket     = "identity.api_keys"
+	resetsBucket      = "identity.resets"
+	invitationsBucket = "identity.invitations"
+	providersBucket   = "identity.providers"
+	linksBucket       = "identity.links"
+	codesBucket       = "identity.codes"
 )
 
 func anyAccount(tx *storage.Tx) bool {

@@ -121,14 +121,20 @@ func (s *Service) tokenSession(token string) (session Session, c claims, expired
 	return session, c, !s.now().Before(c.ExpiresAt.Time), nil
 }
 
-// Verify says who a token belongs to. For a token that has run out while its session lives, renewed is a fresh one.
-// Errors: fault Unauthenticated; Forbidden for a user the directory does not know.
+// Verify says who a token or API key belongs to. For a token that has run out while its session lives, renewed is a fresh
+// one. An API key is good for what Authenticate found the call to need.
+// Errors: fault Unauthenticated; Forbidden for a user the directory does not know, and for a key without the scope.
 func (s *Service) Verify(ctx context.Context, token string) (p auth.Principal, renewed string, err error) {
+	if isAPIKey(token) {
+		scope, _ := ctx.Value(scopeKey{}).(string)
+		p, err = s.apiKeyUser(token, scope)
+		return p, "", err
+	}
 	session, c, expired, err := s.tokenSession(token)
 	if err != nil {
 		return auth.Principal{}, "", err
 	}
-	if p, err = s.principal(session); err != nil {
+	if p, err = s.principal(session, expired); err != nil {
 		return auth.Principal{}, "", err
 	}
 	if expired {
@@ -140,8 +146,11 @@ func (s *Service) Verify(ctx context.Context, token string) (p auth.Principal, r
 }
 
 // VerifyFresh is Verify where a fresh token could not be handed back, as in an MQTT CONNECT: one that has run out is
-// Unauthenticated.
+// Unauthenticated. An API key needs the scope messaging.
 func (s *Service) VerifyFresh(_ context.Context, token string) (auth.Principal, error) {
+	if isAPIKey(token) {
+		return s.apiKeyUser(token, messagingScope)
+	}
 	session, _, expired, err := s.tokenSession(token)
 	if err != nil {
 		return auth.Principal{}, err
@@ -149,18 +158,35 @@ func (s *Service) VerifyFresh(_ context.Context, token string) (auth.Principal, 
 	if expired {
 		return auth.Principal{}, signInAgain("The token has run out. Renew it, or sign in again.")
 	}
-	return s.principal(session)
+	return s.principal(session, false)
 }
 
-func (s *Service) principal(session Session) (auth.Principal, error) {
-	p, err := s.dir.UserPrincipal(session.AccountID, session.UserID)
+// principal says who a session stands for before the platform's APIs.
+func (s *Service) principal(session Session, expired bool) (auth.Principal, error) {
+	if session.ClientID != "" {
+		if expired {
+			return auth.Principal{}, signInAgain("The access token has run out. Get another one with the refresh token.")
+		}
+		if !hasScope(session.Scope, apisScope) {
+			return auth.Principal{}, fault.New(fault.Forbidden, "The access token lacks the scope %s.", apisScope)
+		}
+	}
+	if session.application() {
+		return auth.Principal{Kind: auth.Application, AccountID: session.AccountID, ID: session.UserID, SessionID: session.ID}, nil
+	}
+	p, err := s.userPrincipal(session.AccountID, session.UserID)
+	p.SessionID = session.ID
+	return p, err
+}
+
+func (s *Service) userPrincipal(accountID, userID string) (auth.Principal, error) {
+	p, err := s.dir.UserPrincipal(accountID, userID)
 	if err != nil && fault.KindOf(err) == fault.NotFound {
-		return p, fault.Wrap(fault.Forbidden, err, "This user is neither an account user nor an end user of the account any more.")
+		return auth.Principal{}, fault.Wrap(fault.Forbidden, err, "This user is neither an account user nor an end user of the account any more.")
 	}
 	if err != nil {
 		return auth.Principal{}, err
 	}
-	p.SessionID = session.ID
 	return p, nil
 }
 
@@ -169,6 +195,9 @@ func (s *Service) renew(ctx context.Context, token string) (string, error) {
 	session, c, _, err := s.tokenSession(token)
 	if err != nil {
 		return "", err
+	}
+	if session.ClientID != "" {
+		return "", signInAgain("Get another access token with the refresh token.")
 	}
 	return s.issue(ctx, session, c.RenewalKey)
 }
@@ -182,6 +211,6 @@ func (s *Service) logout(token string) error {
 	if err := s.endSession(session); err != nil {
 		return err
 	}
-	s.log.Info("signed out", "account_id", session.AccountID, "user_id", session.UserID)
+	s.audit(Event{AccountID: session.AccountID, UserID: session.UserID, Action: "signOut", ObjectType: "session", ObjectID: session.ID})
 	return nil
 }

@@ -88,7 +88,7 @@ func encodePart(t *testing.T, m map[string]any) string {
 }
 
 // Tokens of other algorithms, keys and purposes (I03, I04, I05), and such as cost to read (I06).
-func TestTokensRefused(t *testing.T) {
+func TestI03I04I05TokensRefused(t *testing.T) {
 	f := newFixture(t)
 	f.account()
 	good := f.signInAnn()
@@ -171,7 +171,7 @@ func (f *fixture) accepts(token string) bool {
 }
 
 // A million dots must not be cut into a million strings.
-func TestRefusalIsCheap(t *testing.T) {
+func TestI06RefusalIsCheap(t *testing.T) {
 	f := newFixture(t)
 	for name, token := range map[string]string{"dots": strings.Repeat(".", 1_000_000), "short dots": strings.Repeat(".", maxToken), "letters": strings.Repeat("a", 10<<20)} {
 		if n := testing.AllocsPerRun(10, func() { f.parse(token) }); n > 2 {
@@ -210,10 +210,10 @@ func BenchmarkVerify(b *testing.B) {
 	private, _ := testKey()
 	k.current = &signingKey{id: newID(), private: private}
 	k.byID[k.current.id] = k.current
-	s := &Service{keys: k, now: time.Now, cfg: Config{}.withDefaults(), sessions: newSessionCache(), dir: newDirectory()}
+	s := &Service{keys: k, now: time.Now, cfg: Config{}.withDefaults(), sessions: newRecent[Session](), dir: newDirectory()}
 	key := newRenewalKey()
 	session := Session{ID: newID(), UserID: newID(), AccountID: newID(), Expires: time.Now().Add(time.Hour), RenewalHash: renewalHash(key)}
-	s.sessions.add(session, 0)
+	s.sessions.add(session.ID, session, 0)
 	token, err := s.issue(context.Background(), session, key)
 	if err != nil {
 		b.Fatal(err)

@@ -1,14 +1,33 @@
-// Package logging keeps what devices and the platform did, account by account, and answers searches of it. It is a part
-// of the product, not the process's own log.
+// Package logging keeps what devices and the platform did, account by account, answers searches of it, and says in plain words
+// what is wrong with a device. It is a part of the product, not the process's own log.
+//
+// # Entries
 //
 // An Entry comes from a device, which publishes to its _log channel, or from the platform: connections, refusals, changes
 // of objects. A device's entry goes into the publish's journal batch (Sink) and is on disk before the publish is
 // acknowledged; what a payload says about its origin is not believed. The platform's entries are handed over without
-// waiting (Append; Report for what a client can cause at will) and written by a goroutine.
+// waiting (Append; Report for what a client can cause at will) and written by a goroutine. What clients can cause is
+// limited (limit.go); what is left out is counted, and told.
 //
-// From the journal, entries come into the store at the next checkpoint (head.go, store.go), where they stay for the
-// retention time. After a crash the journal is replayed into memory.
+// # How they are kept
 //
-// POST /api/v1/logs/search understands a small part of Elasticsearch's query language (query.go), for the account users of
-// an account.
+// From the journal, entries come into the store at the next checkpoint (head.go, store.go), as chunks of up to 16,384 (chunk.go). After
+// a crash the journal is replayed into memory. Small chunks are merged, expired ones removed, and the oldest when there is too much
+// (keep.go).
+//
+// A chunk splits a text into a pattern and its variables, the words with digits in them. Few patterns occur, so that most
+// conditions are answered by looking at a hundred shapes instead of thousands of texts; filters tell which chunks and blocks cannot
+// have a word; the rows of each source and of each rare severity are listed. A search (search.go) asks every chunk for a set of rows (match.go,
+// textmatch.go, chunkread.go), counts it, and reads the texts of what it shows. Where the index cannot tell, it reads the texts of what the
+// rest of the search leaves over: values of custom members, phrases, and prefixes of texts.
+//
+// # Questions
+//
+// ParseQuery reads Elasticsearch's query language, as far as Xively's clients may use it, ParseText what people type. Histograms count by time
+// and severity. Watch shows entries as they come (tail.go). Diagnose (diagnosis.go, trouble.go) turns entries and what the flight
+// recorder (recorder.go) holds of a device into findings with cause and remedy, and a timeline.
+//
+// # Lock order
+//
+// engine.mu, then tail.mu. group.mu and recorder.mu stand alone.
 package logging

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"xively/internal/fault"
 )
 
 // Severities, from worst to least, and Lifecycle for what the platform says about connections and objects.
@@ -55,6 +53,9 @@ type Entry struct {
 	SourceTimestamp  int64          `json:"sourceTimestamp"`  // ms, by the source's clock; 0 becomes ServiceTimestamp
 	ServiceTimestamp int64          `json:"serviceTimestamp"` // ms, when the platform got it; set by the store
 	Incidents        []string       `json:"incidents"`        // always empty: clients expect the member
+
+	own        bool   // of the platform's own: set where no device or user can
+	customJSON string // Custom as a device wrote it, when nobody needed it decoded; Custom is nil then
 }
 
 // severityOf returns the constant for a word as devices write it, and whether it is one.
@@ -77,8 +78,8 @@ func (e *Entry) normalize(now time.Time) {
 		e.SourceTimestamp = e.ServiceTimestamp
 	}
 	e.Severity, _ = severityOf(e.Severity)
-	e.SourceID = strings.ReplaceAll(clip(e.SourceID, maxID), "\x00", "�") // NUL ends it in the index
-	e.SourceType = clip(e.SourceType, maxID)
+	e.SourceID, e.SourceType = clip(e.SourceID, maxID), clip(e.SourceType, maxID)
+	e.DeviceTemplateID, e.OrganizationID = clip(e.DeviceTemplateID, maxID), clip(e.OrganizationID, maxID)
 	e.Message = clip(e.Message, maxMessage)
 	e.Details = clip(e.Details, maxDetails)
 	e.Code = clip(e.Code, maxCode)
@@ -87,8 +88,11 @@ func (e *Entry) normalize(now time.Time) {
 		e.Tags[i] = clip(tag, maxTag)
 	}
 	e.Incidents = []string{}
-	if custom, err := json.Marshal(e.Custom); err != nil || len(custom) > maxCustom {
-		e.Custom = map[string]any{"omitted": "custom members of " + strconv.Itoa(len(custom)) + " bytes; the limit is " + strconv.Itoa(maxCustom)}
+	if e.customJSON == "" && len(e.Custom) > 0 {
+		e.customJSON = customJSON(e.Custom)
+	}
+	if n := len(e.customJSON); n > maxCustom || n == 0 && len(e.Custom) > 0 {
+		e.customJSON = customJSON(map[string]any{"omitted": "custom members of " + strconv.Itoa(n) + " bytes; the limit is " + strconv.Itoa(maxCustom)})
 	}
 }
 
@@ -116,18 +120,31 @@ func clip(s string, limit int) string {
 // understood; anything else is text, and becomes the message of an informational entry. Where the entry comes from is
 // never taken from the payload: a device could speak for another.
 func parsePayload(payload []byte) Entry {
+	if e, ok := quickPayload(payload); ok {
+		return e
+	}
+	return carefulPayload(payload)
+}
+
+func carefulPayload(payload []byte) Entry {
 	m, err := decodeObject(payload)
 	if err != nil {
 		return Entry{Message: clip(strings.TrimSpace(string(payload)), maxMessage), Severity: Informational}
 	}
+	e := entryOf(m)
+	if m["message"] == nil {
+		e.Message = strings.TrimSpace(string(payload))
+	}
+	return e
+}
+
+// entryOf reads the members that a source may say about itself.
+func entryOf(m map[string]any) Entry {
 	e := Entry{
 		Message:         text(m["message"]),
 		Code:            text(m["code"]),
 		Details:         text(m["details"]),
 		SourceTimestamp: timestamp(m["sourceTimestamp"]),
-	}
-	if m["message"] == nil {
-		e.Message = strings.TrimSpace(string(payload))
 	}
 	severity, _ := m["severity"].(string)
 	e.Severity, _ = severityOf(severity)
@@ -194,16 +211,4 @@ func timestamp(v any) int64 {
 		return t.UnixMilli()
 	}
 	return 0
-}
-
-func encode(e *Entry) ([]byte, error) { return json.Marshal(e) }
-
-func decode(data []byte) (*Entry, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	e := new(Entry)
-	if err := d.Decode(e); err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "a log entry in the store cannot be read")
-	}
-	return e, nil
 }

@@ -1,7 +1,6 @@
 package logging
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -11,80 +10,123 @@ import (
 	"xively/storage"
 )
 
-// position is an entry's place in its account's log: by time of arrival, then by count. No two entries share one.
-type position struct {
-	time int64 // ServiceTimestamp
-	seq  uint64
-}
-
-func (a position) compare(b position) int {
-	switch {
-	case a.time < b.time, a.time == b.time && a.seq < b.seq:
-		return -1
-	case a == b:
-		return 0
-	}
-	return 1
-}
-
-// record is an entry packed, in memory.
-type record struct {
-	position
-	source string
-	data   []byte // JSON
-}
-
 // engine keeps the entries. An entry is in the head, in memory, from the moment it is accepted, and in a journal record;
 // after a checkpoint it is in the store. The journal's bound (storage.Config.CheckpointBytes) bounds the head.
+//
+// In the head, entries gather in groups. A full group, or one that a checkpoint has frozen, is packed by a goroutine (seal),
+// which leaves little for Flush to do.
 type engine struct {
-	db  *storage.DB
-	seq atomic.Uint64 // the last one given to an entry
+	db   *storage.DB
+	tail tail
+	full chan *group // to be packed; when it is full, Flush packs
 
-	mu     sync.Mutex
-	head   map[string][]record // by account, since the last Freeze
-	frozen map[string][]record // by account, what the next Flush must write
+	// oldest is the time before which entries have expired: no search finds them, wherever they are.
+	oldest atomic.Int64
+
+	mu      sync.Mutex
+	seq     uint64 // the last one given to an entry
+	stored  uint64 // entries up to this seq are in the store
+	frozen  uint64 // entries up to this seq are there after the next Flush
+	heads   map[string]*head
+	freezes uint64 // how many there were
+	flushed uint64 // what the freeze of this number took is in the store
 }
 
-// store gives the entry its place and adds it to b and to the head. Called between Begin and End of b, before Append.
-func (e *engine) store(entry *Entry, b *storage.Batch) error {
-	data, err := encode(entry)
-	if err != nil {
-		return fmt.Errorf("logging: %w", err)
+// head is what of an account is in memory only.
+type head struct {
+	groups []*group // packed or to be packed, oldest first
+	frozen int      // so many of groups belong to the checkpoint that runs
+	open   []*line  // the newest entries, in order of arrival
+	bytes  int      // of texts in open
+}
+
+// group is lines that will be one chunk, and then is that chunk.
+type group struct {
+	mu    sync.Mutex
+	lines []*line // nil once packed
+	chunk *packed
+}
+
+// pack returns the chunk, which it makes at the first call.
+func (g *group) pack() *packed {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.chunk == nil {
+		g.chunk, g.lines = pack(slices.Clone(g.lines)), nil
 	}
-	at := position{entry.ServiceTimestamp, e.seq.Add(1)}
-	b.Add(stream, appendPosition(nil, at), data)
-	e.add(entry.AccountID, record{at, entry.SourceID, data})
-	return nil
+	return g.chunk
 }
 
-func (e *engine) add(account string, r record) {
+// look returns the one or the other.
+func (g *group) look() (*packed, []*line) {
+	g.mu.Lock() // waits while it is being packed, some milliseconds
+	defer g.mu.Unlock()
+	return g.chunk, g.lines
+}
+
+// store gives the line its place and adds it to b and to the head. Called between Begin and End of b, before Append.
+func (e *engine) store(l *line, b *storage.Batch) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.head == nil {
-		e.head = map[string][]record{}
+	e.seq++
+	l.seq = e.seq
+	filled := e.addLocked(l)
+	e.tail.offer(l)
+	e.mu.Unlock()
+	var room [512]byte
+	b.Add(stream, l.appendRecord(room[:0]))
+	e.seal(filled)
+}
+
+// addLocked returns a group that the line has filled.
+func (e *engine) addLocked(l *line) *group {
+	h := e.heads[l.account]
+	if h == nil {
+		if e.heads == nil {
+			e.heads = map[string]*head{}
+		}
+		h = &head{}
+		e.heads[l.account] = h
 	}
-	e.head[account] = append(e.head[account], r)
+	h.open, h.bytes = append(h.open, l), h.bytes+l.bytes()
+	if len(h.open) < chunkRows && h.bytes < chunkText {
+		return nil
+	}
+	return h.close()
 }
 
-// snapshot returns what is in memory of an account. The records are not to be changed.
-func (e *engine) snapshot(account string) []record {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return slices.Concat(e.frozen[account], e.head[account])
+// close makes a group of the open lines; nil when there are none.
+func (h *head) close() *group {
+	if len(h.open) == 0 {
+		return nil
+	}
+	g := &group{lines: h.open}
+	h.groups, h.open, h.bytes = append(h.groups, g), nil, 0
+	return g
+}
+
+// seal hands a group to be packed to the goroutine that does, if it has time.
+func (e *engine) seal(g *group) {
+	if g == nil {
+		return
+	}
+	select {
+	case e.full <- g:
+	default:
+	}
 }
 
 // Replay takes a record of the journal into the head. It is storage's to call, at start.
 func (e *engine) Replay(_ storage.LSN, data []byte) error {
-	if len(data) < positionSize {
-		return fmt.Errorf("logging: a journal record of %d bytes", len(data))
-	}
-	at, data := positionOf(data), slices.Clone(data[positionSize:])
-	entry, err := decode(data)
+	l, err := parseRecord(data)
 	if err != nil {
 		return err
 	}
-	e.add(entry.AccountID, record{at, entry.SourceID, data})
-	e.seq.Store(max(e.seq.Load(), at.seq))
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if l.seq > e.stored { // the journal may know more than it must
+		e.addLocked(l)
+	}
+	e.seq = max(e.seq, l.seq)
 	return nil
 }
 
@@ -92,49 +134,94 @@ func (e *engine) Replay(_ storage.LSN, data []byte) error {
 func (e *engine) Freeze() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.frozen) == 0 {
-		e.frozen, e.head = e.head, nil
-		return
+	e.freezes++
+	e.frozen = e.seq
+	for _, h := range e.heads {
+		e.seal(h.close())
+		h.frozen = len(h.groups)
 	}
-	for account, records := range e.head { // an earlier Flush failed
-		e.frozen[account] = append(e.frozen[account], records...)
-	}
-	e.head = nil
 }
 
 // Flush writes what was frozen and forgets it when that is on disk. It is storage's to call.
 func (e *engine) Flush(tx *storage.Tx) error {
 	e.mu.Lock()
-	frozen := maps.Clone(e.frozen)
+	frozen := map[string][]*group{}
+	for account, h := range e.heads {
+		frozen[account] = h.groups[:h.frozen]
+	}
+	seq, freeze := e.frozen, e.freezes
 	e.mu.Unlock()
 	s := openStore(tx)
-	for account, records := range frozen {
-		for _, r := range records {
-			s.put(account, r)
+	for _, account := range slices.Sorted(maps.Keys(frozen)) {
+		for _, g := range frozen[account] {
+			s.put(account, g.pack())
 		}
 	}
-	s.putSeq(e.seq.Load())
-	tx.OnCommit(func() {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.frozen = nil
-	})
+	s.putNumber(seqKey, seq)
+	s.putNumber(flushedKey, freeze)
+	tx.OnCommit(func() { e.forget(frozen, seq, freeze) })
 	return nil
 }
 
-// sweep removes entries older than cutoff from the store, in small transactions, until none is left or stop says so. It
-// returns how many.
-func (e *engine) sweep(cutoff time.Time, stop func() bool) (removed int, err error) {
-	const atOnce = 1000
-	for !stop() {
-		n := 0
-		err := e.db.Update(func(tx *storage.Tx) error {
-			n = openStore(tx).removeBefore(max(cutoff.UnixMilli(), 0), atOnce)
-			return nil
-		})
-		if removed += n; err != nil || n < atOnce {
-			return removed, err
+func (e *engine) forget(frozen map[string][]*group, seq, freeze uint64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.stored, e.flushed = seq, freeze
+	for account, groups := range frozen {
+		h := e.heads[account]
+		h.groups = slices.Clone(h.groups[len(groups):])
+		h.frozen = max(0, h.frozen-len(groups))
+		if len(h.groups) == 0 && len(h.open) == 0 {
+			delete(e.heads, account)
 		}
 	}
-	return removed, nil
+}
+
+// memory is what of an account was in memory at a moment.
+type memory struct {
+	flushed, freezes uint64   // then
+	frozen           []*group // in the store when what freeze number freezes took is
+	groups           []*group // the others
+	open             []*line
+}
+
+func (e *engine) memory(account string) memory {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	m := memory{flushed: e.flushed, freezes: e.freezes}
+	if h := e.heads[account]; h != nil {
+		m.frozen, m.groups, m.open = h.groups[:h.frozen], h.groups[h.frozen:], h.open
+	}
+	return m
+}
+
+// view calls fn with what is in memory of an account and a view of the store, which together hold every entry once. fn may be
+// called again, when checkpoints have overtaken it.
+func (e *engine) view(account string, fn func(m memory, s store) error) error {
+	for {
+		again := false
+		m := e.memory(account)
+		err := e.db.View(func(tx *storage.Tx) error {
+			s := openStore(tx)
+			switch s.number(flushedKey) {
+			case m.flushed:
+				m.groups = slices.Concat(m.frozen, m.groups)
+			case m.freezes:
+			default: // later ones, whose entries m has as well
+				again = true
+				return nil
+			}
+			return fn(m, s)
+		})
+		if !again {
+			return err
+		}
+	}
+}
+
+// expire sets the time before which entries have expired. It never goes back.
+func (e *engine) expire(cutoff time.Time) {
+	if ms := cutoff.UnixMilli(); ms > e.oldest.Load() {
+		e.oldest.Store(ms)
+	}
 }

@@ -2,6 +2,7 @@ package logging
 
 import (
 	"testing"
+	"time"
 
 	"xively/internal/auth"
 	"xively/storage"
@@ -20,8 +21,9 @@ const (
 // world is a service with everything around it.
 type world struct {
 	*Service
-	db  *storage.DB
-	dir string
+	config Config // the zero Config stands for DefaultConfig
+	db     *storage.DB
+	dir    string
 }
 
 // Log knows one log channel per account.
@@ -32,15 +34,38 @@ func (w *world) Log(_, topic string) (deviceID, templateID, organizationID strin
 	return device, template, organization, true
 }
 
+// Devices knows one device, by three names.
+func (w *world) Devices(of, text string) []string {
+	if of == account && (text == device || text == "AP-000001" || text == "Kitchen") {
+		return []string{device}
+	}
+	return nil
+}
+
 func newWorld(t testing.TB) *world {
 	t.Helper()
+	return newWorldWith(t, Config{})
+}
+
+// newTimelessWorld is one in which entries of any year stay.
+func newTimelessWorld(t testing.TB) *world {
+	t.Helper()
+	return newWorldWith(t, Config{MaxBytes: 1 << 40})
+}
+
+func newWorldWith(t testing.TB, c Config) *world {
+	t.Helper()
 	dir := t.TempDir()
-	return (&world{dir: dir}).open(t, storagetest.OpenIn(t, dir))
+	return (&world{config: c, dir: dir}).open(t, storagetest.OpenIn(t, dir))
 }
 
 func (w *world) open(t testing.TB, db *storage.DB) *world {
 	t.Helper()
-	s, err := New(DefaultConfig(), db, w, storagetest.Log(t))
+	config := w.config
+	if config == (Config{}) {
+		config = DefaultConfig()
+	}
+	s, err := New(config, db, w, storagetest.Log(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,21 +116,20 @@ func (w *world) checkpoint(t testing.TB) {
 	}
 }
 
-// put stores an entry at a time of the test's choosing.
-func (w *world) put(t testing.TB, e Entry, at int64) {
+// put stores an entry at a time of the test's choosing, and returns it as it is kept.
+func (w *world) put(t testing.TB, e Entry, at int64) *line {
 	t.Helper()
 	j := w.db.Journal()
 	b := j.Begin()
-	e.ServiceTimestamp, e.Incidents = at, []string{}
-	err := w.engine.store(&e, b)
+	e.normalize(time.UnixMilli(at))
+	l := lineOf(&e)
+	w.engine.store(l, b)
 	lsn := b.Append()
 	b.End()
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := j.Wait(t.Context(), lsn); err != nil {
 		t.Fatal(err)
 	}
+	return l.clone()
 }
 
 // query parses the JSON of a search.
@@ -139,3 +163,5 @@ func messages(found Result) []string {
 	}
 	return all
 }
+
+func never() bool { return false }

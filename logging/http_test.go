@@ -14,7 +14,7 @@ import (
 )
 
 func TestPostSearch(t *testing.T) {
-	w := newWorld(t)
+	w := newTimelessWorld(t)
 	w.put(t, Entry{AccountID: account, SourceID: device, SourceType: "deviceId", DeviceTemplateID: template, Message: "Device connected",
 		Severity: Lifecycle, Code: "200", Custom: map[string]any{"connected": true}, SourceTimestamp: 1461234567890}, 1461234567999)
 	w.put(t, Entry{AccountID: account, SourceID: "another", SourceType: "deviceId", Message: "<script>", Severity: Error,

@@ -6,15 +6,22 @@ import (
 	"time"
 )
 
-// Limits of what Report lets through: for each source a burst, then a trickle of 1,440 a day.
-const (
-	reportBurst   = 20
-	reportRefill  = time.Minute // for one more entry
-	reportSources = 10_000      // counted apart; all others share one allowance
+// rate is what a limiter lets through of each source: a burst, then one each refill.
+type rate struct {
+	burst  float64
+	refill time.Duration
+}
+
+var (
+	reportRate    = rate{20, time.Minute}      // refusals and the like: a trickle of 1,440 a day
+	lifecycleRate = rate{60, 10 * time.Second} // a device that connects again and again
 )
+
+const reportSources = 10_000 // counted apart; all others share one allowance
 
 // limiter keeps clients from filling the log with entries they can cause at will. What it leaves out it counts.
 type limiter struct {
+	rate
 	mu      sync.Mutex
 	sources map[string]*allowance
 }
@@ -26,8 +33,8 @@ type allowance struct {
 	last    Entry // of those left out
 }
 
-func (a *allowance) refill(now time.Time) {
-	a.left = min(reportBurst, a.left+float64(now.Sub(a.at))/float64(reportRefill))
+func (a *allowance) refill(r rate, now time.Time) {
+	a.left = min(r.burst, a.left+float64(now.Sub(a.at))/float64(r.refill))
 	a.at = now
 }
 
@@ -41,10 +48,10 @@ func (l *limiter) allow(source string, e Entry, now time.Time) (Entry, bool) {
 		a = l.sources[source]
 	}
 	if a == nil {
-		a = &allowance{left: reportBurst, at: now}
+		a = &allowance{left: l.burst, at: now}
 		l.sources[source] = a
 	}
-	a.refill(now)
+	a.refill(l.rate, now)
 	if a.left < 1 {
 		a.omitted++
 		a.last = e
@@ -74,13 +81,13 @@ func (l *limiter) summaries(now time.Time) []Entry {
 	defer l.mu.Unlock()
 	var entries []Entry
 	for source, a := range l.sources {
-		a.refill(now)
+		a.refill(l.rate, now)
 		if a.omitted > 0 && a.left >= 1 {
 			a.left--
 			a.omitted-- // the entry itself is told
 			entries = append(entries, a.settle(a.last))
 		}
-		if a.left >= reportBurst && a.omitted == 0 {
+		if a.left >= l.burst && a.omitted == 0 {
 			delete(l.sources, source)
 		}
 	}

@@ -18,26 +18,35 @@ const stream storage.Stream = 'l'
 
 // Config of the module.
 type Config struct {
-	// Retention is how long entries are kept, from 1h on; 0 keeps them for good. They are removed from the store within
-	// the hour after; the newest, which are still in the journal, when they have come from there into the store.
+	// Retention is how long entries are kept, from 1h on; 0 keeps them for good. They are removed from the store within the
+	// hour after, with the last of those they are stored with; from the minute on nobody finds them, also where they are still in the journal.
 	Retention time.Duration `yaml:"retention"`
+
+	// MaxBytes is how much of the store all entries together may take, from 1 MiB on; 0 sets no limit. When it is more, the
+	// oldest entries of the account that has most are removed.
+	MaxBytes int64 `yaml:"max_bytes"`
 }
 
-// DefaultConfig keeps entries for 30 days.
-func DefaultConfig() Config { return Config{Retention: 30 * 24 * time.Hour} }
+// DefaultConfig keeps entries for 30 days, and 10 GiB of them, some 500 million.
+func DefaultConfig() Config { return Config{Retention: 30 * 24 * time.Hour, MaxBytes: 10 << 30} }
 
 // Validate returns what is wrong with c.
 func (c Config) Validate() error {
 	if c.Retention != 0 && c.Retention < time.Hour {
 		return fmt.Errorf("retention: %s is less than 1h; 0 keeps entries for good", c.Retention)
 	}
+	if c.MaxBytes != 0 && c.MaxBytes < 1<<20 {
+		return fmt.Errorf("max_bytes: %d is less than 1 MiB; 0 sets no limit", c.MaxBytes)
+	}
 	return nil
 }
 
-// Channels knows which topics are log channels.
-type Channels interface {
-	// Log returns whose log channel the topic is; ok is false when it is none.
+// Directory knows the objects that entries are about.
+type Directory interface {
+	// Log returns whose log channel a topic is; ok is false when it is none.
 	Log(account, topic string) (deviceID, templateID, organizationID string, ok bool)
+	// Devices returns the ids of the account's devices that people may mean by a text: an id, a serial number or a name.
+	Devices(account, text string) []string
 }
 
 // Stats counts since the start.
@@ -45,6 +54,7 @@ type Stats struct {
 	Stored  uint64 // entries, from devices and the platform
 	Omitted uint64 // left out by Report's limit
 	Dropped uint64 // lost because more came than could be written, or without an account
+	Bytes   uint64 // size of what is in the store, by the last maintenance
 }
 
 const (
@@ -52,20 +62,23 @@ const (
 	writeAtOnce = 256    // entries in a journal batch
 	tick        = time.Minute
 	sweepEvery  = 60 // ticks
+	sealQueue   = 64 // full groups waiting to be packed
 )
 
 // Service is the logging module. Its methods may be called from any goroutine.
 type Service struct {
-	config   Config
-	engine   *engine
-	channels Channels
-	log      *slog.Logger
-	limiter  limiter
+	config    Config
+	engine    *engine
+	directory Directory
+	log       *slog.Logger
+	reports   limiter // of Report
+	comings   limiter // of lifecycle entries
+	recorder  recorder
 
-	stored, omitted, dropped atomic.Uint64
+	stored, omitted, dropped, bytes atomic.Uint64
 
 	stop context.CancelFunc // ends maintain
-	done sync.WaitGroup     // write and maintain
+	done sync.WaitGroup     // write, seal and maintain
 
 	mu     sync.RWMutex // held to send on queue, and to close it
 	closed bool
@@ -79,13 +92,14 @@ type item struct {
 }
 
 // New opens the module over db, takes in what the journal holds for it, and starts its goroutines. Close ends them.
-func New(cfg Config, db *storage.DB, channels Channels, log *slog.Logger) (*Service, error) {
+func New(cfg Config, db *storage.DB, directory Directory, log *slog.Logger) (*Service, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("logging: %w", err)
 	}
-	e := &engine{db: db}
+	e := &engine{db: db, full: make(chan *group, sealQueue)}
 	err := db.View(func(tx *storage.Tx) error {
-		e.seq.Store(openStore(tx).seq())
+		e.stored, e.flushed = openStore(tx).number(seqKey), openStore(tx).number(flushedKey)
+		e.seq, e.frozen, e.freezes = e.stored, e.stored, e.flushed
 		return nil
 	})
 	if err != nil {
@@ -94,13 +108,18 @@ func New(cfg Config, db *storage.DB, channels Channels, log *slog.Logger) (*Serv
 	if err := db.Journal().Attach(stream, e); err != nil {
 		return nil, fmt.Errorf("logging: %w", err)
 	}
+	if cfg.Retention > 0 {
+		e.expire(time.Now().Add(-cfg.Retention))
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Service{
-		config: cfg, engine: e, channels: channels, log: log,
-		limiter: limiter{sources: map[string]*allowance{}},
+		config: cfg, engine: e, directory: directory, log: log,
+		reports: limiter{rate: reportRate, sources: map[string]*allowance{}},
+		comings: limiter{rate: lifecycleRate, sources: map[string]*allowance{}},
 		stop:    stop, queue: make(chan *item, queueLength),
 	}
 	s.done.Go(s.write)
+	s.done.Go(func() { s.seal(ctx) })
 	s.done.Go(func() { s.maintain(ctx) })
 	return s, nil
 }
@@ -120,13 +139,13 @@ func (s *Service) Close() error {
 
 // Stats returns the counters.
 func (s *Service) Stats() Stats {
-	return Stats{Stored: s.stored.Load(), Omitted: s.omitted.Load(), Dropped: s.dropped.Load()}
+	return Stats{Stored: s.stored.Load(), Omitted: s.omitted.Load(), Dropped: s.dropped.Load(), Bytes: s.bytes.Load()}
 }
 
 // Sink returns what takes the payloads published to a topic, or nil when the topic is no log channel. The function adds
 // the entry to b, which must be open (between Begin and End), and does not keep payload. The entry is durable when b is.
 func (s *Service) Sink(account, topic string) func(from auth.Principal, topic string, payload []byte, b *storage.Batch) {
-	device, template, organization, ok := s.channels.Log(account, topic)
+	device, template, organization, ok := s.directory.Log(account, topic)
 	if !ok {
 		return nil
 	}
@@ -140,18 +159,28 @@ func (s *Service) Sink(account, topic string) func(from auth.Principal, topic st
 
 func (s *Service) store(e Entry, b *storage.Batch) {
 	e.normalize(time.Now())
-	if err := s.engine.store(&e, b); err != nil {
-		s.dropped.Add(1)
-		s.log.Error("log entry lost", "err", err)
-		return
-	}
+	s.engine.store(lineOf(&e), b)
 	s.stored.Add(1)
 }
 
 // Append logs an entry of the platform's own. It never blocks and may be called anywhere, also inside an open journal
 // batch: the entry is written soon after by a goroutine. Should more come than can be written, entries are dropped and
-// counted. An entry needs an account; one without could never be read and is dropped too.
+// counted. An entry needs an account; one without could never be read and is dropped too. Of lifecycle entries each source has
+// a burst of sixty, then six a minute: a client may reconnect as fast as it can.
 func (s *Service) Append(e Entry) {
+	if e.Severity == Lifecycle {
+		var ok bool
+		if e, ok = s.comings.allow(e.AccountID+"\x00"+e.SourceID, e, time.Now()); !ok {
+			s.omitted.Add(1)
+			return
+		}
+	}
+	s.enqueue(e)
+}
+
+func (s *Service) enqueue(e Entry) {
+	e.own = true
+	s.trouble(&e)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed || e.AccountID == "" {
@@ -169,27 +198,36 @@ func (s *Service) Append(e Entry) {
 // a word of the caller's choosing such as an address or a client id, a burst is kept, then one a minute. The next entry
 // kept says in custom.omitted how many were not.
 func (s *Service) Report(source string, e Entry) {
-	e, ok := s.limiter.allow(e.AccountID+"\x00"+source, e, time.Now())
+	e, ok := s.reports.allow(e.AccountID+"\x00"+source, e, time.Now())
 	if !ok {
 		s.omitted.Add(1)
 		return
 	}
-	s.Append(e)
+	s.enqueue(e)
 }
 
-// AppendWait is Append that returns when the entry is on disk. It must not be called inside an open journal batch.
+// AppendWait logs entries that somebody wrote, and returns when they are on disk. It must not be called inside an open journal batch.
 // Errors: fault Unavailable after Close, ctx's, storage's.
-func (s *Service) AppendWait(ctx context.Context, e Entry) error {
-	it := &item{e, make(chan error, 1)}
-	if err := s.send(ctx, it); err != nil {
-		return err
+func (s *Service) AppendWait(ctx context.Context, entries ...Entry) error {
+	for i, e := range entries {
+		it := &item{entry: e}
+		if i == len(entries)-1 { // entries are written in order
+			it.durable = make(chan error, 1)
+		}
+		if err := s.send(ctx, it); err != nil {
+			return err
+		}
+		if it.durable == nil {
+			continue
+		}
+		select {
+		case err := <-it.durable:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	select {
-	case err := <-it.durable:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return nil
 }
 
 func (s *Service) send(ctx context.Context, it *item) error {
@@ -253,7 +291,20 @@ func (w waiters) Durable(err error) {
 	}
 }
 
-// maintain is the goroutine that sums up what Report left out and removes old entries. New starts it; ctx ends it.
+// seal is the goroutine that packs groups. New starts it; ctx ends it.
+func (s *Service) seal(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case g := <-s.engine.full:
+			g.pack()
+		}
+	}
+}
+
+// maintain is the goroutine that sums up what Report left out, lets entries expire, and keeps the store tidy. New starts it; ctx
+// ends it.
 func (s *Service) maintain(ctx context.Context) {
 	began := time.Now()
 	t := time.NewTicker(tick)
@@ -264,13 +315,54 @@ func (s *Service) maintain(ctx context.Context) {
 			return
 		case <-t.C:
 		}
-		for _, e := range s.limiter.summaries(time.Now()) {
-			s.Append(e)
+		for _, l := range []*limiter{&s.reports, &s.comings} {
+			for _, e := range l.summaries(time.Now()) {
+				s.enqueue(e)
+			}
 		}
-		if n%sweepEvery == 0 && s.config.Retention > 0 {
-			s.sweep(ctx, steadyNow(began).Add(-s.config.Retention))
+		s.recorder.expire(time.Now())
+		if s.config.Retention > 0 {
+			s.engine.expire(steadyNow(began).Add(-s.config.Retention))
+		}
+		if err := s.tidy(ctx, n%sweepEvery == 0); err != nil {
+			s.log.Error("log not tidied", "err", err)
 		}
 	}
+}
+
+// tidy merges small chunks and removes what is too old or too much.
+func (s *Service) tidy(ctx context.Context, sweep bool) error {
+	stop := func() bool { return ctx.Err() != nil }
+	if sweep {
+		removed, err := s.engine.sweep(stop)
+		if err != nil {
+			return err
+		}
+		if removed > 0 {
+			s.log.Info("expired log entries removed", "entries", removed)
+		}
+	}
+	accounts, err := s.engine.accounts()
+	if err != nil {
+		return err
+	}
+	for _, account := range accounts {
+		if _, err := s.engine.merge(account, stop); err != nil {
+			return err
+		}
+	}
+	if s.config.MaxBytes > 0 {
+		removed, err := s.engine.trim(s.config.MaxBytes, stop)
+		if err != nil {
+			return err
+		}
+		if removed > 0 {
+			s.log.Warn("oldest log entries removed: the log is over logging.max_bytes", "entries", removed)
+		}
+	}
+	size, err := s.engine.size()
+	s.bytes.Store(size)
+	return err
 }
 
 // steadyNow returns the earlier of the wall clock and the time that has really passed since began. A clock that jumps
@@ -282,14 +374,4 @@ func steadyNow(began time.Time) time.Time {
 		return steady
 	}
 	return wall
-}
-
-func (s *Service) sweep(ctx context.Context, cutoff time.Time) {
-	removed, err := s.engine.sweep(cutoff, func() bool { return ctx.Err() != nil })
-	if err != nil {
-		s.log.Error("old log entries not removed", "err", err)
-	}
-	if removed > 0 {
-		s.log.Info("old log entries removed", "entries", removed, "before", cutoff)
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -128,14 +129,14 @@ func TestReport(t *testing.T) {
 	w.Report("10.0.0.8", Entry{AccountID: account, Message: "refused"})
 	w.Report("10.0.0.7", Entry{AccountID: other, Message: "refused"})
 	w.Close()
-	if s := w.Stats(); s.Stored != reportBurst+2 || s.Omitted != 1000-reportBurst {
+	if s := w.Stats(); s.Stored != 22 || s.Omitted != 980 {
 		t.Errorf("stats %+v; one source must not use up another's", s)
 	}
 }
 
 func TestLimiter(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
-	l := limiter{sources: map[string]*allowance{}}
+	l := limiter{rate: reportRate, sources: map[string]*allowance{}}
 	say := func() (Entry, bool) { return l.allow("a", Entry{Message: "refused"}, now) }
 	kept := 0
 	for range 100 {
@@ -143,10 +144,10 @@ func TestLimiter(t *testing.T) {
 			kept++
 		}
 	}
-	if kept != reportBurst {
-		t.Fatalf("kept %d of a burst, want %d", kept, reportBurst)
+	if kept != 20 {
+		t.Fatalf("kept %d of a burst, want %d", kept, 20)
 	}
-	now = now.Add(reportRefill)
+	now = now.Add(reportRate.refill)
 	if e, ok := say(); !ok || e.Custom["omitted"] != 80 {
 		t.Errorf("after a minute: %v, omitted %v; want an entry that tells of 80", ok, e.Custom["omitted"])
 	}
@@ -154,7 +155,7 @@ func TestLimiter(t *testing.T) {
 		t.Error("a minute gave two entries")
 	}
 	say()
-	now = now.Add(reportRefill)
+	now = now.Add(reportRate.refill)
 	if s := l.summaries(now); len(s) != 1 || s[0].Message != "refused" || s[0].Custom["omitted"] != 1 {
 		t.Errorf("summaries %+v; want the last entry left out, and one more", s)
 	}
@@ -169,29 +170,59 @@ func TestLimiter(t *testing.T) {
 	}
 }
 
+// TestRetention: an expired entry is found nowhere, whether it is in memory or stored among younger ones, and goes at last.
 func TestRetention(t *testing.T) {
-	w := newWorld(t)
-	for i := range 2500 { // more than one transaction's worth
-		w.Append(Entry{AccountID: account, SourceID: device, Message: fmt.Sprint(i)})
+	w := newTimelessWorld(t)
+	w.put(t, Entry{AccountID: account, Message: "stored, old"}, 1000)
+	w.put(t, Entry{AccountID: account, Message: "stored, young"}, 9000)
+	w.checkpoint(t)
+	w.put(t, Entry{AccountID: account, Message: "in memory, old"}, 1000)
+	w.put(t, Entry{AccountID: other, Message: "other's"}, 1000)
+	w.engine.expire(time.UnixMilli(5000))
+	if got := messages(w.search(t, `{}`)); !slices.Equal(got, []string{"stored, young"}) {
+		t.Errorf("found %q", got)
 	}
-	if err := w.AppendWait(t.Context(), Entry{AccountID: other, SourceID: device, Message: "m"}); err != nil {
-		t.Fatal(err)
+	if n, err := w.engine.sweep(never); n != 0 || err != nil {
+		t.Errorf("a sweep removed %d entries, some of whose chunk are young; %v", n, err)
 	}
 	w.checkpoint(t)
-	never := func() bool { return false }
-	if n, err := w.engine.sweep(time.Now().Add(-time.Hour), never); n != 0 || err != nil {
-		t.Errorf("a sweep of older ones removed %d, %v", n, err)
+	if n, err := w.engine.sweep(never); n != 2 || err != nil {
+		t.Errorf("a sweep removed %d entries, want those of two chunks, %v", n, err)
 	}
-	if n, err := w.engine.sweep(time.UnixMilli(-5000), never); n != 0 || err != nil {
-		t.Errorf("a sweep before 1970 removed %d, %v", n, err)
+	w.engine.expire(time.UnixMilli(10_000))
+	if n, err := w.engine.sweep(never); n != 2 || err != nil {
+		t.Errorf("a sweep removed %d entries, want the two of the last chunk, %v", n, err)
 	}
-	if n, err := w.engine.sweep(time.Now().Add(time.Hour), never); n != 2501-int(w.Stats().Dropped) || err != nil {
-		t.Errorf("the sweep removed %d, %v; want all", n, err)
+	checkStore(t, w.db)
+}
+
+// TestTrim: over the limit, the oldest of the account that has most go first.
+func TestTrim(t *testing.T) {
+	w := newTimelessWorld(t)
+	for i := range 40 {
+		of := account
+		if i%4 == 0 {
+			of = other
+		}
+		w.put(t, Entry{AccountID: of, Message: strings.Repeat(fmt.Sprint(i, " "), 100)}, int64(1000+i))
+		w.checkpoint(t)
 	}
-	if found := w.search(t, `{}`); found.Total != 0 {
-		t.Errorf("%d entries are left", found.Total)
+	size, err := w.engine.size()
+	if err != nil || size == 0 {
+		t.Fatalf("size %d, %v", size, err)
 	}
-	checkIndex(t, w.db)
+	removed, err := w.engine.trim(int64(size/2), never)
+	if err != nil || removed < 15 || removed > 25 {
+		t.Errorf("removed %d of 40, %v", removed, err)
+	}
+	mine := w.search(t, `{"size":100,"sort":"serviceTimestamp"}`)
+	if theirs, _ := w.Search(t.Context(), other, query(t, `{}`)); theirs.Total < 9 || mine.Total != 40-removed-theirs.Total {
+		t.Errorf("%d of the larger and %d of the smaller account are left", mine.Total, theirs.Total)
+	}
+	if first := mine.Entries[0].ServiceTimestamp; first < 1020 {
+		t.Errorf("the oldest that is left is of %d", first)
+	}
+	checkStore(t, w.db)
 }
 
 // TestMaintain: the goroutine sums up and sweeps by itself.

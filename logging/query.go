@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"xively/internal/fault"
@@ -28,23 +29,33 @@ const (
 type Query struct {
 	From, Size int
 	Sort       []SortKey
-	where      condition
+	Every      time.Duration // width of the histogram's bars; 0 for no histogram
+	EveryOf    string        // the time that is counted by: serviceTimestamp or sourceTimestamp
+
+	where    condition
+	pageOnly bool // Result.Total need not be right
 }
 
-// ParseQuery reads the body of a search, a small part of Elasticsearch's query language:
+// ParseQuery reads the body of a search, a part of Elasticsearch's query language:
 //
 //	{"query": CLAUSE, "from": 0, "size": 10, "sort": [{"sourceTimestamp": {"order": "desc"}}], "accountId": …}
 //
 //	{"match_all": {}}
 //	{"term": {"sourceId": "…"}}                              the whole value; for tags, one of them
 //	{"terms": {"severity": ["error", "critical"]}}
-//	{"range": {"sourceTimestamp": {"gte": …, "lt": …}}}      also serviceTimestamp and code
-//	{"match": {"message": "fan overheated"}}                 all words, in any order and case; also details
-//	{"bool": {"must": …, "filter": …, "should": …, "must_not": …}}   each one clause or an array of them
+//	{"prefix": {"code": "E7"}}                               values that begin so
+//	{"exists": {"field": "custom.remote"}}
+//	{"ids": {"values": ["…"]}}
+//	{"range": {"sourceTimestamp": {"gte": …, "lt": …}}}      also serviceTimestamp, code and custom members
+//	{"match": {"message": "fan overheated"}}                 all words, in any order and case; also details, code, tags, _all
+//	{"match": {"message": {"query": "fan pump", "operator": "or"}}}
+//	{"match_phrase": {"message": "over 150"}}                the words one after the other
+//	{"query_string": {"query": "severity:error AND message:over*"}}   see ParseText; the default operator is OR
+//	{"bool": {"must": …, "filter": …, "should": …, "must_not": …, "minimum_should_match": 1}}   each one clause or an array
 //
-// should decides only where there is neither must nor filter: then one of its clauses has to match. Values are JSON
-// numbers, strings or booleans; a time is epoch milliseconds or an ISO 8601 date. Without a query all entries match;
-// without sort the newest by sourceTimestamp come first.
+// should decides only where there is neither must nor filter, or minimum_should_match is 1: then one of its clauses has to
+// match. Values are JSON numbers, strings or booleans; a time is epoch milliseconds or an ISO 8601 date. Without a query all
+// entries match; without sort the newest by sourceTimestamp come first.
 //
 // accountId, which clients put into every body, must be account: fault Forbidden. Everything that is not understood is
 // refused with a fault Invalid whose field is its path: a clause left out would quietly find the wrong entries.
@@ -92,11 +103,11 @@ func wholeNumber(path string, v any, most int) (int, error) {
 }
 
 // parser counts clauses over the whole query.
-type parser struct{ clauses int }
+type parser struct{ count int }
 
 // clause reads {"<kind>": {…}}.
 func (p *parser) clause(path string, v any, depth int) (condition, error) {
-	if p.clauses++; p.clauses > maxClauses || depth > maxNesting {
+	if p.count++; p.count > maxClauses || depth > maxNesting {
 		return nil, fault.Field(path, "The query has more than %d clauses, or is nested deeper than %d.", maxClauses, maxNesting)
 	}
 	m, ok := v.(map[string]any)
@@ -116,9 +127,15 @@ func (p *parser) clause(path string, v any, depth int) (condition, error) {
 		return every{}, nil
 	case "bool":
 		return p.bool(path, inner, depth)
-	case "term", "terms", "range", "match":
+	case "exists":
+		return parseExists(path, inner)
+	case "ids":
+		return parseIDs(path, inner)
+	case "query_string":
+		return p.queryString(path, inner)
+	case "term", "terms", "range", "match", "match_phrase", "prefix":
 	default:
-		return nil, fault.Field(path, "The clause %q is not supported; there are bool, term, terms, range, match and match_all.", kind)
+		return nil, fault.Field(path, "The clause %q is not supported; there are bool, term, terms, prefix, exists, ids, range, match, match_phrase, query_string and match_all.", kind)
 	}
 	m, ok = inner.(map[string]any)
 	if !ok {
@@ -129,7 +146,7 @@ func (p *parser) clause(path string, v any, depth int) (condition, error) {
 		return nil, err
 	}
 	path += "." + member
-	if !known(member) {
+	if !known(member) && !(member == "_all" && (kind == "match" || kind == "match_phrase")) {
 		return nil, fault.Field(path, "Entries have no member %q.", member)
 	}
 	switch kind {
@@ -137,10 +154,12 @@ func (p *parser) clause(path string, v any, depth int) (condition, error) {
 		return parseTerm(path, member, value)
 	case "terms":
 		return parseTerms(path, member, value)
+	case "prefix":
+		return parsePrefix(path, member, value)
 	case "range":
 		return parseRange(path, member, value)
 	}
-	return parseMatch(path, member, value)
+	return parseMatch(path, member, value, kind == "match_phrase")
 }
 
 // only returns the single member of m.
@@ -162,26 +181,24 @@ func (p *parser) bool(path string, v any, depth int) (condition, error) {
 	if !ok {
 		return nil, fault.Field(path, "This must be an object with must, filter, should or must_not.")
 	}
-	all := every{}
-	var should some
+	_, must := m["must"]
+	_, filter := m["filter"]
+	all, should, least := every{}, some{}, !must && !filter
 	for _, name := range inOrder(m) {
 		v, at := m[name], path+"."+name
-		if name != "must" && name != "filter" && name != "should" && name != "must_not" {
-			return nil, fault.Field(at, "This is not supported; bool has must, filter, should and must_not.")
-		}
-		list, isList := v.([]any)
-		if !isList {
-			list = []any{v}
-		}
-		for i, v := range list {
-			each := at
-			if isList {
-				each = fmt.Sprintf("%s[%d]", at, i)
+		if name == "minimum_should_match" {
+			n, ok := rest.Int(v)
+			if !ok || n < 0 || n > 1 {
+				return nil, fault.Field(at, "This must be 0 or 1.")
 			}
-			c, err := p.clause(each, v, depth+1)
-			if err != nil {
-				return nil, err
-			}
+			least = n == 1
+			continue
+		}
+		clauses, err := p.clauses(at, name, v, depth)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range clauses {
 			switch name {
 			case "should":
 				should = append(should, c)
@@ -192,12 +209,62 @@ func (p *parser) bool(path string, v any, depth int) (condition, error) {
 			}
 		}
 	}
-	_, must := m["must"]
-	_, filter := m["filter"]
-	if len(should) > 0 && !must && !filter {
+	if len(should) > 0 && least {
 		all = append(all, should)
 	}
 	return all, nil
+}
+
+// clauses reads a member of bool: a clause or an array of them.
+func (p *parser) clauses(path, name string, v any, depth int) ([]condition, error) {
+	if name != "must" && name != "filter" && name != "should" && name != "must_not" {
+		return nil, fault.Field(path, "This is not supported; bool has must, filter, should, must_not and minimum_should_match.")
+	}
+	list, isList := v.([]any)
+	if !isList {
+		c, err := p.clause(path, v, depth+1)
+		return []condition{c}, err
+	}
+	var all []condition
+	for i, v := range list {
+		c, err := p.clause(fmt.Sprintf("%s[%d]", path, i), v, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// parseExists reads {"field": "…"}.
+func parseExists(path string, v any) (condition, error) {
+	m, _ := v.(map[string]any)
+	member, _ := m["field"].(string)
+	if len(m) != 1 || !known(member) {
+		return nil, fault.Field(path, "This must be {\"field\": …} with a member of entries.")
+	}
+	return exists{member}, nil
+}
+
+// parseIDs reads {"values": […]}.
+func parseIDs(path string, v any) (condition, error) {
+	m, _ := v.(map[string]any)
+	if len(m) != 1 || m["values"] == nil {
+		return nil, fault.Field(path, "This must be {\"values\": […]} with _ids of entries.")
+	}
+	return parseTerms(path+".values", "_id", m["values"])
+}
+
+// parsePrefix reads text, or {"value": text}.
+func parsePrefix(path, member string, v any) (condition, error) {
+	if m, ok := v.(map[string]any); ok && len(m) == 1 {
+		v = m["value"]
+	}
+	s, ok := v.(string)
+	if !ok || classOf(member) == timeMember && member != "_id" {
+		return nil, fault.Field(path, "This must be the text that a value begins with; of a time, ask for a range.")
+	}
+	return prefix{member, s}, nil
 }
 
 // parseTerm reads a value, or {"value": …}.
@@ -254,8 +321,8 @@ func wanted(path, member string, v any) (string, error) {
 }
 
 func parseRange(path, member string, v any) (condition, error) {
-	if member != "sourceTimestamp" && member != "serviceTimestamp" && member != "code" {
-		return nil, fault.Field(path, "A range can be asked of sourceTimestamp, serviceTimestamp and code.")
+	if member != "sourceTimestamp" && member != "serviceTimestamp" && member != "code" && classOf(member) != customMember {
+		return nil, fault.Field(path, "A range can be asked of sourceTimestamp, serviceTimestamp, code and custom members.")
 	}
 	m, ok := v.(map[string]any)
 	if !ok {
@@ -285,29 +352,68 @@ func parseBound(member string, v any) (float64, bool) {
 	}
 	s, _ := v.(string)
 	t, err := time.Parse(time.RFC3339, s)
-	return float64(t.UnixMilli()), err == nil && member != "code"
+	return float64(t.UnixMilli()), err == nil && classOf(member) == timeMember
 }
 
 // parseMatch reads text, or {"query": text, "operator": "and"}.
-func parseMatch(path, member string, v any) (condition, error) {
-	if member != "message" && member != "details" {
-		return nil, fault.Field(path, "Words can be looked for in message and details; use term for other members.")
+func parseMatch(path, member string, v any, asPhrase bool) (condition, error) {
+	in := wordMembers[member]
+	if in == 0 {
+		return nil, fault.Field(path, "Words can be looked for in message, details, code, tags and _all; use term for other members.")
 	}
+	operator := any("and")
 	if m, ok := v.(map[string]any); ok {
 		for _, name := range inOrder(m) {
-			switch {
-			case name == "query":
-			case name == "operator" && m[name] == "and":
-			default:
-				return nil, fault.Field(path+"."+name, "This is not supported; a match has query and, always, the operator \"and\".")
+			if name != "query" && (name != "operator" || asPhrase) {
+				return nil, fault.Field(path+"."+name, "This is not supported; a match has query and operator, a match_phrase query.")
 			}
 		}
-		v = m["query"]
+		if v = m["query"]; m["operator"] != nil {
+			operator = m["operator"]
+		}
+	}
+	if operator != "and" && operator != "or" {
+		return nil, fault.Field(path+".operator", "The operator must be and, which is the default, or or.")
 	}
 	s, ok := v.(string)
-	c := hasWords{member, words(s)}
-	if !ok || len(c.words) == 0 || len(c.words) > maxWords {
+	list := literals(words(s))
+	if !ok || len(list) == 0 || len(list) > maxWords {
 		return nil, fault.Field(path, "This must be text of 1 to %d words.", maxWords)
 	}
-	return c, nil
+	switch {
+	case asPhrase:
+		return phrase{in, list}, nil
+	case operator == "or":
+		var any some
+		for _, w := range list {
+			any = append(any, hasWords{in, []word{w}})
+		}
+		return any, nil
+	}
+	return hasWords{in, list}, nil
+}
+
+// queryString reads {"query": "…", "default_field": "message", "default_operator": "or"}.
+func (p *parser) queryString(path string, v any) (condition, error) {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return nil, fault.Field(path, "This must be an object with a query.")
+	}
+	t := textParser{in: anywhere, or: true, parser: p, field: path + ".query", now: time.Now()}
+	for _, name := range inOrder(m) {
+		s, ok := m[name].(string)
+		switch {
+		case !ok:
+			return nil, fault.Field(path+"."+name, "This must be a string.")
+		case name == "query":
+			t.text = s
+		case name == "default_field" && wordMembers[s] != 0:
+			t.in = wordMembers[s]
+		case name == "default_operator" && (strings.EqualFold(s, "and") || strings.EqualFold(s, "or")):
+			t.or = strings.EqualFold(s, "or")
+		default:
+			return nil, fault.Field(path+"."+name, "This is not supported; a query_string has query, default_field (message, details, code, tags, _all) and default_operator (and, or).")
+		}
+	}
+	return t.parse()
 }

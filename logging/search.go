@@ -3,174 +3,260 @@ package logging
 import (
 	"container/heap"
 	"context"
-	"encoding/hex"
 	"math"
 	"slices"
 
 	"xively/internal/fault"
-	"xively/storage"
 )
 
 // Result is the answer to a Query.
 type Result struct {
 	Total   int      // entries that match
 	Entries []*Entry // those from Query.From on, at most Query.Size, in the order of Query.Sort
+	Buckets []Bucket // when Query.Every asks for them
 }
 
-// Search looks through an account's entries. It reads every entry that the time range and the source in the query leave
-// over: a range of serviceTimestamp and a term on sourceId make a search of a large log fast. Errors: fault Unavailable
-// when ctx ends first.
+// Search looks through an account's entries. What it costs follows from what the index leaves over: see the package
+// comment. Errors: fault Unavailable when ctx ends first.
 func (s *Service) Search(ctx context.Context, account string, q Query) (Result, error) {
-	p := planOf(q.where)
-	top := newTop(q)
-	look := func(at position, data []byte) error {
-		if err := ctx.Err(); err != nil {
-			return err
+	found, err := s.engine.search(ctx, account, q)
+	if err != nil {
+		return Result{}, err
+	}
+	r := Result{Total: found.total, Entries: []*Entry{}, Buckets: found.histogram.buckets()}
+	for _, l := range found.page(q.From) {
+		r.Entries = append(r.Entries, l.entry())
+	}
+	return r, nil
+}
+
+func (e *engine) search(ctx context.Context, account string, q Query) (*collector, error) {
+	where := planned(every{q.where, between{position{time: e.oldest.Load()}, position{time: math.MaxInt64}}})
+	var found *collector
+	err := e.view(account, func(m memory, s store) error {
+		found = newCollector(q, where)
+		return found.account(ctx, account, m, s)
+	})
+	if ctx.Err() != nil {
+		return nil, fault.Wrap(fault.Unavailable, ctx.Err(), "The search took too long. Narrow it by sourceId, by a word or by a range of serviceTimestamp.")
+	}
+	return found, err
+}
+
+// collector gathers what a search finds: the count, the best hits, the histogram.
+type collector struct {
+	where     condition
+	sort      []SortKey
+	byTime    string // the time that the first sort key is, when no other can matter; "" otherwise
+	limit     int
+	pageOnly  bool // nobody asks for the count: what cannot come into the page is not looked at
+	needTexts bool // to sort by
+	histogram *histogram
+
+	total int
+	hits  []*hit // the worst first
+}
+
+// hit is a line found; row tells where the texts are that it does not have yet.
+type hit struct {
+	*line
+	from *chunk
+	row  int
+}
+
+func newCollector(q Query, where condition) *collector {
+	c := &collector{where: where, sort: q.Sort, limit: q.From + q.Size, pageOnly: q.pageOnly, histogram: newHistogram(q)}
+	if k := q.Sort[0]; k.Member == "sourceTimestamp" || k.Member == "serviceTimestamp" {
+		c.byTime = k.Member
+	}
+	for _, k := range q.Sort {
+		if of := classOf(k.Member); of == textMember || of == customMember {
+			c.needTexts = true
 		}
-		e, err := decode(data)
+	}
+	return c
+}
+
+// account looks at everything of an account, the newest first or as the sort wants it.
+func (c *collector) account(ctx context.Context, account string, m memory, s store) error {
+	for _, l := range m.open {
+		c.line(l)
+	}
+	for _, g := range m.groups {
+		packed, lines := g.look()
+		for _, l := range lines {
+			c.line(l)
+		}
+		if packed == nil {
+			continue
+		}
+		k, err := newChunk(account, packed.header, packed.part)
+		if err == nil {
+			err = c.chunk(k)
+		}
 		if err != nil {
 			return err
 		}
-		e.ID = hex.EncodeToString(appendPosition(nil, at))
-		if q.where.matches(e) {
-			top.offer(hit{e, at})
+	}
+	chunks := s.newest(account)
+	if c.byTime != "" && !c.sort[0].Desc {
+		chunks = s.oldest(account)
+	}
+	for key, head := range chunks {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-		return nil
-	}
-	err := s.engine.visit(account, p, look)
-	if ctx.Err() != nil {
-		return Result{}, fault.Wrap(fault.Unavailable, ctx.Err(), "The search took too long. Narrow it by sourceId or by a range of serviceTimestamp.")
-	}
-	return Result{Total: top.total, Entries: top.page(q.From)}, err
-}
-
-// visit calls fn with each entry of the account that the plan leaves over, once, in no certain order.
-func (e *engine) visit(account string, p plan, fn func(position, []byte) error) error {
-	// Memory first: what a checkpoint moves to the store in between is then seen twice, which seen mends, and never missed.
-	head := e.snapshot(account)
-	seen := map[uint64]bool{}
-	oldest := uint64(math.MaxUint64) // seq in memory
-	for _, r := range head {
-		oldest = min(oldest, r.seq)
-	}
-	err := e.db.View(func(tx *storage.Tx) error {
-		for at, data := range openStore(tx).scan(account, p.source, p.from, p.to) {
-			if at.seq >= oldest {
-				seen[at.seq] = true
-			}
-			if err := fn(at, data); err != nil {
-				return err
-			}
+		k, err := s.open(key, head)
+		if err == nil {
+			err = c.chunk(k)
 		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for _, r := range head {
-		if seen[r.seq] || r.time < p.from || r.time >= p.to || p.source != "" && p.source != r.source {
-			continue
-		}
-		if err := fn(r.position, r.data); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// plan is what can be told from a query before looking at entries.
-type plan struct {
-	source   string // "" for all
-	from, to int64  // serviceTimestamp, half open
+func (c *collector) line(l *line) {
+	if l = l.clone(); !c.where.matches(l) {
+		return
+	}
+	c.total++
+	c.histogram.line(l)
+	c.offer(&hit{line: l})
 }
 
-func planOf(where condition) plan {
-	p := plan{to: math.MaxInt64}
-	p.narrow(where)
-	return p
+func (c *collector) chunk(k *chunk) error {
+	if c.pageOnly && !c.wanted(&k.blockSpan) {
+		return nil
+	}
+	rows, exact := c.where.rows(k, k.all())
+	if !exact && rows != nil {
+		rows = c.verify(k, rows)
+	}
+	n := rows.count()
+	if n == 0 {
+		return k.err
+	}
+	c.total += n
+	c.histogram.chunk(k, rows)
+	// The last block first: hits come in the order in which most sorts want them.
+	for i := len(k.blocks) - 1; i >= 0 && c.limit > 0 && k.err == nil; i-- {
+		if !c.wanted(&k.blocks[i]) {
+			continue
+		}
+		for row := range rows.each(i*blockRows, min((i+1)*blockRows, k.count)) {
+			c.offerRow(k, row)
+		}
+	}
+	c.texts()
+	return k.err
 }
 
-// narrow uses a condition that every entry found must meet.
-func (p *plan) narrow(where condition) {
-	switch c := where.(type) {
-	case every:
-		for _, each := range c {
-			p.narrow(each)
+// offerRow reads no more of a row than it takes to see that it is not among the best.
+func (c *collector) offerRow(k *chunk, row int) {
+	if c.byTime != "" && len(c.hits) == c.limit {
+		b := k.block(row / blockRows)
+		ms, worst := b.times[row%blockRows], c.hits[0].line.time
+		if c.byTime == "sourceTimestamp" {
+			ms, worst = b.from[row%blockRows], c.hits[0].sourceTime
 		}
-	case equals:
-		if c.member == "sourceId" && len(c.wanted) == 1 {
-			p.source = c.wanted[0] // a second, different one leaves nothing over anyway
+		if ms < worst && c.sort[0].Desc || ms > worst && !c.sort[0].Desc {
+			return
 		}
-	case within:
-		if c.member == "serviceTimestamp" {
-			if c.min > 0 {
-				p.from = max(p.from, int64(min(c.min, 1e15)))
-			}
-			if c.max < 1e15 {
-				p.to = min(p.to, int64(max(c.max, 0))+1)
-			}
+	}
+	h := &hit{line: k.line(row, c.needTexts), row: row}
+	if !c.needTexts {
+		h.from = k
+	}
+	c.offer(h)
+}
+
+// verify reads rows that may match and returns those that do.
+func (c *collector) verify(k *chunk, may rowSet) rowSet {
+	sure := newRowSet(k.count)
+	for row := range may.each(0, k.count) {
+		if c.where.matches(k.line(row, true)) {
+			sure.set(row)
 		}
+	}
+	return sure
+}
+
+// wanted reports whether a row of those times can be among the best.
+func (c *collector) wanted(b *blockSpan) bool {
+	if c.byTime == "" || len(c.hits) < c.limit || c.limit == 0 {
+		return c.limit > 0 || !c.pageOnly
+	}
+	span, worst := b.times(c.byTime), c.hits[0].line.time
+	if c.byTime == "sourceTimestamp" {
+		worst = c.hits[0].sourceTime
+	}
+	if c.sort[0].Desc {
+		return span.max >= worst
+	}
+	return span.min <= worst
+}
+
+func (c *collector) offer(h *hit) {
+	switch {
+	case c.limit == 0:
+	case len(c.hits) < c.limit:
+		heap.Push(c, h)
+	case c.compare(h, c.hits[0]) < 0:
+		c.hits[0] = h
+		heap.Fix(c, 0)
 	}
 }
 
-type hit struct {
-	*Entry
-	at position
-}
-
-// top keeps the best from + size hits, the worst of them first, and counts all.
-type top struct {
-	sort  []SortKey
-	limit int
-	total int
-	hits  []hit
-}
-
-func newTop(q Query) *top { return &top{sort: q.Sort, limit: q.From + q.Size} }
-
-func (t *top) offer(h hit) {
-	t.total++
-	switch {
-	case t.limit == 0:
-	case len(t.hits) < t.limit:
-		heap.Push(t, h)
-	case t.compare(h, t.hits[0]) < 0:
-		t.hits[0] = h
-		heap.Fix(t, 0)
+// texts fills in what hits of the chunk at hand lack: chunks must not be held on to.
+func (c *collector) texts() {
+	if c.needTexts {
+		return
+	}
+	for _, h := range c.hits {
+		k := h.from
+		if k == nil {
+			continue
+		}
+		if list := k.shapes().list; len(list) > 0 {
+			k.fill(h.line, &list[k.shapeOf()[h.row]], h.row)
+		}
+		h.from = nil
 	}
 }
 
 // page returns the hits in order, without the first ones.
-func (t *top) page(from int) []*Entry {
-	slices.SortFunc(t.hits, t.compare)
-	entries := []*Entry{}
-	for _, h := range t.hits[min(from, len(t.hits)):] {
-		entries = append(entries, h.Entry)
+func (c *collector) page(from int) []*line {
+	slices.SortFunc(c.hits, c.compare)
+	var lines []*line
+	for _, h := range c.hits[min(from, len(c.hits)):] {
+		lines = append(lines, h.line)
 	}
-	return entries
+	return lines
 }
 
 // compare orders hits as asked; equal ones by arrival, in the direction of the first key.
-func (t *top) compare(a, b hit) int {
-	for _, key := range t.sort {
-		if c := key.compare(a.Entry, b.Entry); c != 0 {
+func (c *collector) compare(a, b *hit) int {
+	for _, key := range c.sort {
+		if c := key.compare(a.line, b.line); c != 0 {
 			return c
 		}
 	}
-	if t.sort[0].Desc {
-		return b.at.compare(a.at)
+	if c.sort[0].Desc {
+		return b.position.compare(a.position)
 	}
-	return a.at.compare(b.at)
+	return a.position.compare(b.position)
 }
 
 // The heap's methods: worst hit first.
 
-func (t *top) Len() int           { return len(t.hits) }
-func (t *top) Less(i, j int) bool { return t.compare(t.hits[i], t.hits[j]) > 0 }
-func (t *top) Swap(i, j int)      { t.hits[i], t.hits[j] = t.hits[j], t.hits[i] }
-func (t *top) Push(x any)         { t.hits = append(t.hits, x.(hit)) }
-func (t *top) Pop() any {
-	last := t.hits[len(t.hits)-1]
-	t.hits = t.hits[:len(t.hits)-1]
+func (c *collector) Len() int           { return len(c.hits) }
+func (c *collector) Less(i, j int) bool { return c.compare(c.hits[i], c.hits[j]) > 0 }
+func (c *collector) Swap(i, j int)      { c.hits[i], c.hits[j] = c.hits[j], c.hits[i] }
+func (c *collector) Push(x any)         { c.hits = append(c.hits, x.(*hit)) }
+func (c *collector) Pop() any {
+	last := c.hits[len(c.hits)-1]
+	c.hits = c.hits[:len(c.hits)-1]
 	return last
 }

@@ -14,7 +14,13 @@ type SortKey struct {
 }
 
 // compare orders by number where both entries have one, else by text.
-func (k SortKey) compare(a, b *Entry) int {
+func (k SortKey) compare(a, b *line) int {
+	switch k.Member { // the usual ones, without texts of numbers
+	case "sourceTimestamp":
+		return k.order(cmp.Compare(a.sourceTime, b.sourceTime))
+	case "serviceTimestamp":
+		return k.order(cmp.Compare(a.time, b.time))
+	}
 	va, vb := a.values(k.Member), b.values(k.Member)
 	if len(va) == 0 || len(vb) == 0 { // the one that has the member comes first
 		return cmp.Compare(min(len(vb), 1), min(len(va), 1))
@@ -31,6 +37,10 @@ func (k SortKey) compare(a, b *Entry) int {
 			c = -1
 		}
 	}
+	return k.order(c)
+}
+
+func (k SortKey) order(c int) int {
 	if k.Desc {
 		return -c
 	}

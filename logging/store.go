@@ -3,144 +3,139 @@ package logging
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
+	"fmt"
 	"iter"
 
 	"xively/storage"
 )
 
-// Bucket "logging.entries": the entries, by account and time of arrival.
+// The parts of a chunk (chunk.go) are in buckets of their own, under the place of its first row:
 //
-//	key    ┌─────────┬────┬──────────────────────┬───────────┐
-//	       │ account │ 00 │ serviceTimestamp 8 B │ seq 8 B   │   big-endian; the timestamp is not negative
-//	       └─────────┴────┴──────────────────────┴───────────┘
-//	value  the JSON of Entry
+//	"logging.chunks"   header  ┌─────────┬────┬──────────────────────┬─────────┐
+//	"logging.words"    filter  │ account │ 00 │ serviceTimestamp 8 B │ seq 8 B │   big-endian; the timestamp is not negative
+//	"logging.origins"  origins └─────────┴────┴──────────────────────┴─────────┘
+//	"logging.rare"     rare
+//	"logging.shapes"   shapes
+//	"logging.blocks"   block   the same and the block's number, 1 B
 //
-// Bucket "logging.sources": the same by source. The value is empty; the entry is found by account, time and seq.
-//
-//	key    ┌─────────┬────┬──────────┬────┬──────────────────────┬───────────┐
-//	       │ account │ 00 │ sourceId │ 00 │ serviceTimestamp 8 B │ seq 8 B   │
-//	       └─────────┴────┴──────────┴────┴──────────────────────┴───────────┘
-//
-// Bucket "logging.meta": "seq" → 8 B big-endian, no stored entry has a greater one.
+// Bucket "logging.meta", 8 B big-endian each: "seq", no stored entry has a greater one; "flushed", the number of the last freeze in the store;
+// "bytes", the size of all chunks.
 const (
-	entryBucket  = "logging.entries"
-	sourceBucket = "logging.sources"
+	chunkBucket  = "logging.chunks"
+	wordBucket   = "logging.words"
+	originBucket = "logging.origins"
+	rareBucket   = "logging.rare"
+	shapeBucket  = "logging.shapes"
+	blockBucket  = "logging.blocks"
 	metaBucket   = "logging.meta"
 
-	positionSize = 16
+	seqKey     = "seq"
+	flushedKey = "flushed"
+	bytesKey   = "bytes"
 )
 
-var seqKey = []byte("seq")
-
-func appendPosition(buf []byte, p position) []byte {
-	buf = binary.BigEndian.AppendUint64(buf, uint64(p.time))
-	return binary.BigEndian.AppendUint64(buf, p.seq)
-}
-
-func positionOf(b []byte) position {
-	return position{int64(binary.BigEndian.Uint64(b)), binary.BigEndian.Uint64(b[8:])}
-}
-
-// key returns the key of the names and p.
-func key(p position, names ...string) []byte {
-	var k []byte
-	for _, name := range names {
-		k = append(append(k, name...), 0)
-	}
-	return appendPosition(k, p)
-}
-
-// store reads and writes entries inside one transaction.
+// store reads and writes chunks inside one transaction.
 type store struct {
-	entries, sources, meta *storage.Bucket
+	chunks, words, origins, rare, shapes, blocks, meta *storage.Bucket
 }
 
 func openStore(tx *storage.Tx) store {
-	return store{tx.Bucket(entryBucket), tx.Bucket(sourceBucket), tx.Bucket(metaBucket)}
+	return store{tx.Bucket(chunkBucket), tx.Bucket(wordBucket), tx.Bucket(originBucket), tx.Bucket(rareBucket), tx.Bucket(shapeBucket), tx.Bucket(blockBucket), tx.Bucket(metaBucket)}
 }
 
-func (s store) put(account string, r record) {
-	s.entries.Put(key(r.position, account), r.data)
-	s.sources.Put(key(r.position, account, r.source), nil)
+func chunkKey(account string, first position) []byte {
+	return appendPosition(append([]byte(account), 0), first)
 }
 
-func (s store) putSeq(seq uint64) { s.meta.Put(seqKey, binary.BigEndian.AppendUint64(nil, seq)) }
+func blockKey(key []byte, n int) []byte { return append(bytes.Clone(key), byte(n)) }
 
-func (s store) seq() uint64 {
-	if v := s.meta.Get(seqKey); len(v) == 8 {
+func accountOf(key []byte) string { return string(key[:len(key)-positionSize-1]) }
+
+func (s store) number(name string) uint64 {
+	if v := s.meta.Get([]byte(name)); len(v) == 8 {
 		return binary.BigEndian.Uint64(v)
 	}
 	return 0
 }
 
-// scan yields the entries of an account that arrived in [from, to), newest first; of one source when it is not "". The
-// bytes are valid inside the transaction.
-func (s store) scan(account, source string, from, to int64) iter.Seq2[position, []byte] {
-	first, end := position{time: from}, position{time: to}
-	return func(yield func(position, []byte) bool) {
-		if source == "" {
-			for k, v := range s.entries.ScanDown(key(first, account), key(end, account)) {
-				if !yield(positionOf(k[len(k)-positionSize:]), v) {
-					return
-				}
-			}
-			return
+func (s store) putNumber(name string, v uint64) {
+	s.meta.Put([]byte(name), binary.BigEndian.AppendUint64(nil, v))
+}
+
+func (s store) put(account string, p *packed) {
+	key := chunkKey(account, p.first)
+	s.chunks.Put(key, p.header)
+	s.words.Put(key, p.filters)
+	s.origins.Put(key, p.origin)
+	s.rare.Put(key, p.rare)
+	s.shapes.Put(key, p.shapes)
+	for i, b := range p.blocks {
+		s.blocks.Put(blockKey(key, i), b)
+	}
+	s.putNumber(bytesKey, s.number(bytesKey)+uint64(p.size()))
+}
+
+func (s store) remove(key []byte, h *header) {
+	key = bytes.Clone(key)
+	s.chunks.Delete(key)
+	s.words.Delete(key)
+	s.origins.Delete(key)
+	s.rare.Delete(key)
+	s.shapes.Delete(key)
+	for i := range h.blocks {
+		s.blocks.Delete(blockKey(key, i))
+	}
+	s.putNumber(bytesKey, s.number(bytesKey)-min(s.number(bytesKey), uint64(h.size)))
+}
+
+// open returns the chunk under a key of chunks, valid inside the transaction.
+func (s store) open(key, head []byte) (*chunk, error) {
+	key = bytes.Clone(key)
+	c, err := newChunk(accountOf(key), head, func(of part, block int) []byte {
+		switch of {
+		case filterPart:
+			return s.words.Get(key)
+		case originsPart:
+			return s.origins.Get(key)
+		case rarePart:
+			return s.rare.Get(key)
+		case shapesPart:
+			return s.shapes.Get(key)
 		}
-		for k := range s.sources.ScanDown(key(first, account, source), key(end, account, source)) {
-			at := positionOf(k[len(k)-positionSize:])
-			v := s.entries.Get(key(at, account))
-			if v == nil {
-				continue
-			}
-			if !yield(at, v) {
-				return
-			}
+		return s.blocks.Get(blockKey(key, block))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: account %s", err, accountOf(key))
+	}
+	return c, nil
+}
+
+// newest yields the keys and headers of an account's chunks, the newest first.
+func (s store) newest(account string) iter.Seq2[[]byte, []byte] {
+	return s.chunks.ScanDown(append([]byte(account), 0), append([]byte(account), 1))
+}
+
+// oldest is newest the other way round.
+func (s store) oldest(account string) iter.Seq2[[]byte, []byte] {
+	return s.chunks.Scan(append([]byte(account), 0), append([]byte(account), 1))
+}
+
+// accounts returns the accounts that have chunks.
+func (s store) accounts() []string {
+	var all []string
+	for from := []byte(nil); ; {
+		account, ok := s.firstAccount(from)
+		if !ok {
+			return all
 		}
+		all = append(all, account)
+		from = append([]byte(account), 1) // past every key of the account: they go on with 00
 	}
 }
 
-// removeBefore removes up to limit entries that arrived before cutoff, account by account, and returns how many.
-func (s store) removeBefore(cutoff int64, limit int) int {
-	var old [][]byte
-	var sources [][]byte
-	var account []byte
-	for len(old) < limit {
-		next := s.nextAccount(account)
-		if next == nil {
-			break
-		}
-		account = next
-		for k, v := range s.entries.Scan(key(position{}, string(account)), key(position{time: cutoff}, string(account))) {
-			if len(old) == limit {
-				break
-			}
-			old = append(old, bytes.Clone(k))
-			var of struct {
-				SourceID string `json:"sourceId"`
-			}
-			if json.Unmarshal(v, &of) == nil {
-				sources = append(sources, key(positionOf(k[len(k)-positionSize:]), string(account), of.SourceID))
-			}
-		}
+func (s store) firstAccount(from []byte) (string, bool) {
+	for k := range s.chunks.Scan(from, nil) {
+		return accountOf(k), true
 	}
-	for _, k := range old {
-		s.entries.Delete(k)
-	}
-	for _, k := range sources {
-		s.sources.Delete(k)
-	}
-	return len(old)
-}
-
-// nextAccount returns the first account with entries after the given one, or nil. nil asks for the first of all.
-func (s store) nextAccount(after []byte) []byte {
-	var from []byte
-	if after != nil {
-		from = append(bytes.Clone(after), 1) // past every key of the account: they go on with 00
-	}
-	for k := range s.entries.Scan(from, nil) {
-		return bytes.Clone(k[:len(k)-positionSize-1])
-	}
-	return nil
+	return "", false
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// A block is a run of points of one series, packed. The same bytes are the body of a journal record, of a part of the
-// head in memory, and of a chunk in the store. One point:
+// A block is a run of points of one series in the order they came, packed so that adding one is cheap. The same bytes are
+// the body of a journal record and a part of the head in memory. One point:
 //
 //	┌──────────────┬─────────────┬───────┬──────────────────┬───────────┬──────────────────┐
 //	│ time varint  │ seq varint  │ flags │ len uv │ category│ 8 B float │ len uv │ string  │
@@ -140,12 +140,25 @@ func (r *reader) take(n int) []byte {
 	return b
 }
 
+func (r *reader) fail() { r.bad, r.buf = true, nil }
+
 func (r *reader) varint() int64 {
 	v, n := binary.Varint(r.buf)
-	if n == 0 {
-		n = -1
+	if n <= 0 {
+		r.fail()
+		return 0
 	}
-	r.take(n)
+	r.buf = r.buf[n:]
+	return v
+}
+
+func (r *reader) uvarint() uint64 {
+	v, n := binary.Uvarint(r.buf)
+	if n <= 0 {
+		r.fail()
+		return 0
+	}
+	r.buf = r.buf[n:]
 	return v
 }
 

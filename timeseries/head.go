@@ -1,88 +1,191 @@
 package timeseries
 
 import (
-	"bytes"
+	"encoding/binary"
+	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"xively/storage"
 )
 
-// blockPoints and blockBytes close a block of the head and a chunk of the store, whichever comes first.
+// blockPoints and blockBytes close a block of the head, whichever comes first.
 const (
 	blockPoints = 1024
 	blockBytes  = 32 << 10
 )
 
-// engine keeps the points. It is what Service knows of storage: sink and record write, read reads, and the three methods
-// of storage.Consumer move what is in memory to the store.
+// engine keeps the points. It is what Service knows of storage: find and store write, walk reads, and the methods of
+// storage.Consumer move what is in memory to the store.
 //
 // A point is in the head of its series from the moment it is accepted, in a journal record, and after a checkpoint in a
 // chunk. Each point has a position (time, seq) of its own that stays with it on this way, so that a reader who finds it
 // both in memory and in the store, because a checkpoint went by, can tell that it is one point.
 //
-// The head holds what the journal has not yet handed to the store, packed, at about 13 bytes a point: the journal's
-// bound (storage.Config.CheckpointBytes) bounds it. Besides, each series written to since the start has a few hundred
-// bytes here for good; there are at most as many as the directory has channels.
+// Memory holds the series that got points since the last checkpoint but one, and no others: the journal's bound
+// (storage.Config.CheckpointBytes) bounds it, whatever the number of series in the directory. The points are packed, at
+// about 12 bytes each; a series costs some 300 bytes besides.
 //
-// Lock order: series.mu, then engine.mu.
+// Lock order: series.mu, then engine.mu, then limits.mu.
 type engine struct {
 	db     *storage.DB
-	seq    atomic.Uint64 // the last one given to a point
-	freeze atomic.Uint64 // counts Freeze calls
+	now    func() time.Time
+	limits limits
+
+	generation atomic.Uint64 // counts starts and Freeze calls over the life of the store
 
 	mu     sync.RWMutex
-	series map[string]*series
-	dirty  []*series // have points in head since the last Freeze
-	frozen []*series // have points that the next Flush must write
+	fresh  map[string]*series // by seriesKey: those that the directory does not have yet
+	series map[uint64]*series // all in memory
+	number uint64             // the last one given to a series
+	epoch  uint64             // counts changes of the directory
+	dirty  []*series          // have points in head since the last Freeze
+	frozen []*series          // have points that the next Flush must write
+	rested []*series          // were written by the last Flush
+
+	leaving map[uint64]bool // numbers on their way out of the directory, see forget
+
+	// For Replay only.
+	deleted map[uint64]bool // numbers that the store has deleted
+	stored  uint64          // no series in the directory has a greater number
+}
+
+func newEngine(cfg Config, db *storage.DB) *engine {
+	return &engine{db: db, limits: limits{cfg: cfg, series: map[string]int{}, rates: map[string]*meter{}}, now: time.Now, fresh: map[string]*series{}, series: map[uint64]*series{}, leaving: map[uint64]bool{}}
 }
 
 // series is the part of one series that is in memory.
 type series struct {
-	key    []byte // of its chunks, see store.go
-	record []byte // begins each of its journal records
+	id uint64
 
-	mu     sync.Mutex
-	freeze uint64   // the engine's count when the head was begun
-	head   []*block // the points since then, in order of arrival; the last block is open
-	frozen []*block // older ones, not in the store yet
+	mu         sync.Mutex
+	gone       bool     // evicted or deleted: find it again
+	name       string   // seriesKey, while the directory does not have the series; then ""
+	next       uint64   // seq of its next point; see engine.seqs
+	generation uint64   // the engine's when the head was begun
+	meter      meter    // of Config.SeriesRate
+	marked     uint32   // the newest day that was marked as pending, see markDays
+	head       []*block // the points since then, in order of arrival; the last block is open
+	frozen     []*block // older ones, not in the store yet
 }
 
+// seqs returns the first seq for a series that comes into memory. Upper half: the generation, later than any before;
+// lower half: counts. So nothing about a series at rest has to be known or kept, and arrival order is the order of seqs.
+func (e *engine) seqs() uint64 { return e.generation.Load() << 32 }
+
 // find returns the series, made if need be.
-func (e *engine) find(account, topic string) *series {
-	key := seriesKey(account, topic)
-	if s := e.lookup(key); s != nil {
-		return s
+func (e *engine) find(account, topic string) (*series, error) {
+	name := seriesKey(account, topic)
+	for {
+		e.mu.RLock()
+		s, epoch := e.fresh[string(name)], e.epoch
+		e.mu.RUnlock()
+		if s != nil {
+			return s, nil
+		}
+		var info seriesInfo
+		err := e.db.View(func(tx *storage.Tx) error {
+			info, _ = getSeries(tx, name)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if s, err := e.open(name, info.id, epoch, account); s != nil || err != nil {
+			return s, err
+		}
+		if err := e.db.Err(); err != nil {
+			return nil, err
+		}
+		runtime.Gosched()
 	}
+}
+
+// open returns the series of the number that the directory gave for name, 0 for none; nil when the directory has changed
+// meanwhile or is about to. Errors: fault Unprocessable when the account has its limit of series.
+func (e *engine) open(name []byte, id, epoch uint64, account string) (*series, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	s := e.series[string(key)]
+	if e.epoch != epoch || e.leaving[id] {
+		return nil, nil
+	}
+	if s := e.fresh[string(name)]; s != nil {
+		return s, nil
+	}
+	if id != 0 {
+		return e.byIDLocked(id), nil
+	}
+	if err := e.limits.add(account); err != nil {
+		return nil, err
+	}
+	e.number++
+	s := e.byIDLocked(e.number)
+	s.name = string(name)
+	e.fresh[s.name] = s
+	return s, nil
+}
+
+func (e *engine) byIDLocked(id uint64) *series {
+	s := e.series[id]
 	if s == nil {
-		s = &series{key: key, record: appendText(appendText(nil, account), topic)}
-		e.series[string(key)] = s
+		s = &series{id: id, next: e.seqs()}
+		e.series[id] = s
 	}
 	return s
 }
 
-// lookup returns the series or nil.
-func (e *engine) lookup(key []byte) *series {
+// memory returns what is in memory of the series, packed, or nil. The points of one that the directory does not have yet
+// are found by name.
+func (e *engine) memory(name []byte, id uint64) []block {
 	e.mu.RLock()
-	defer e.mu.RUnlock()
-	return e.series[string(key)]
+	s := e.fresh[string(name)]
+	if s == nil {
+		s = e.series[id]
+	}
+	e.mu.RUnlock()
+	if s == nil {
+		return nil
+	}
+	return s.snapshot()
 }
 
-// store gives the points their places, adds them to the head of s, and to body, whose bytes belong in a journal record
-// behind s.record. Called between Begin and End of the record's batch.
-func (e *engine) store(s *series, points []Point, body *block) {
+// A journal record is either of these; the block's points are those that arrived together.
+//
+//	┌────────────────┬───────┐      ┌───┬────────────────┬────────────┬──────────────┬────────────┬────────────┐
+//	│ number uvarint │ block │      │ 0 │ number uvarint │ len uv     │ account      │ len uv     │ topic      │
+//	└────────────────┴───────┘      └───┴────────────────┴────────────┴──────────────┴────────────┴────────────┘
+func defineRecord(id uint64, name string) []byte {
+	account, topic, _ := strings.Cut(name, "\x00")
+	record := append(make([]byte, 0, len(name)+2*binary.MaxVarintLen64), 0)
+	return appendText(appendText(binary.AppendUvarint(record, id), account), topic)
+}
+
+// store gives the points their places, adds them to the head of s and what must last to the batch, which must be open.
+// It returns false when s is gone. body is scratch memory. Errors: fault TooMany when the series gets too many points.
+func (e *engine) store(s *series, points []Point, body *block, b *storage.Batch) (ok bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	seq := e.seq.Add(uint64(len(points))) - uint64(len(points))
-	for _, p := range points {
-		seq++
-		body.add(entry{p, seq})
-		e.addLocked(s, entry{p, seq})
+	if s.gone {
+		return false, nil
 	}
+	if rate := e.limits.cfg.SeriesRate; rate > 0 && !s.meter.take(len(points), rate, e.now().UnixMilli()) {
+		return true, tooFast("series", rate)
+	}
+	for _, p := range points {
+		x := entry{p, s.next}
+		s.next++
+		body.add(x)
+		e.addLocked(s, x)
+	}
+	if s.name != "" {
+		b.Add(stream, defineRecord(s.id, s.name))
+	}
+	var id [binary.MaxVarintLen64]byte
+	b.Add(stream, id[:binary.PutUvarint(id[:], s.id)], body.buf)
+	return true, nil
 }
 
 // addLocked puts x into the head of s. The caller holds s.mu.
@@ -105,10 +208,10 @@ func (e *engine) addLocked(s *series, x entry) {
 
 // rotateLocked freezes the head of s if Freeze was called since it was begun. The caller holds s.mu.
 func (e *engine) rotateLocked(s *series) {
-	if now := e.freeze.Load(); s.freeze != now {
+	if now := e.generation.Load(); s.generation != now {
 		s.frozen = append(s.frozen, s.head...)
 		s.head = nil
-		s.freeze = now
+		s.generation = now
 	}
 }
 
@@ -129,22 +232,84 @@ func (s *series) snapshot() []block {
 // Replay takes a record of the journal into the head. It is storage's to call, at start.
 func (e *engine) Replay(_ storage.LSN, record []byte) error {
 	r := reader{buf: record}
-	account, topic := r.text(), r.text()
+	id := r.uvarint()
+	if id == 0 {
+		return e.replayDefine(&r)
+	}
 	if r.bad {
 		return errBlock
+	}
+	if e.deleted[id] {
+		return nil
 	}
 	entries, err := decodeBlock(nil, r.buf)
 	if err != nil {
 		return err
 	}
-	s := e.find(account, topic)
+	e.mu.Lock()
+	s := e.byIDLocked(id)
+	e.number = max(e.number, id)
+	e.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, x := range entries {
 		e.addLocked(s, x)
-		e.seq.Store(max(e.seq.Load(), x.seq))
+		s.next = max(s.next, x.seq+1)
+		// Generations of the last run continue; Freeze is not called before the replay has ended.
+		if g := x.seq >> 32; g >= e.generation.Load() {
+			e.generation.Store(g + 1)
+		}
 	}
 	return nil
+}
+
+func (e *engine) replayDefine(r *reader) error {
+	id, account, topic := r.uvarint(), r.text(), r.text()
+	if r.bad || id == 0 {
+		return errBlock
+	}
+	if e.deleted[id] || e.isStored(seriesKey(account, topic), id) {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.number = max(e.number, id)
+	if e.fresh[string(seriesKey(account, topic))] == nil {
+		e.limits.series[account]++ // whatever the limit: it was let in
+	}
+	s := e.byIDLocked(id)
+	s.name = string(seriesKey(account, topic))
+	e.fresh[s.name] = s
+	return nil
+}
+
+// isStored reports whether the directory has the series, as it does when a checkpoint was cut short.
+func (e *engine) isStored(name []byte, id uint64) (stored bool) {
+	if id > e.stored {
+		return false
+	}
+	err := e.db.View(func(tx *storage.Tx) error {
+		info, _ := getSeries(tx, name)
+		stored = info.id == id
+		return nil
+	})
+	return err == nil && stored
+}
+
+// load takes in what the store has to say before the journal speaks.
+func (e *engine) load() error {
+	return e.db.View(func(tx *storage.Tx) error {
+		e.limits.load(tx)
+		meta := tx.Bucket(metaBucket)
+		e.number = getUint64(meta, numberKey)
+		e.stored = e.number
+		e.generation.Store(getUint64(meta, generationKey) + 1)
+		e.deleted = map[uint64]bool{}
+		for k := range tx.Bucket(deletedBucket).Scan(nil, nil) {
+			e.deleted[binary.BigEndian.Uint64(k)] = true
+		}
+		return nil
+	})
 }
 
 // Freeze marks what the next Flush has to write: everything in memory now. It is storage's to call, with no batch open,
@@ -154,39 +319,24 @@ func (e *engine) Freeze() {
 	defer e.mu.Unlock()
 	e.frozen = append(e.frozen, e.dirty...)
 	e.dirty = nil
-	e.freeze.Add(1)
+	e.generation.Add(1)
 }
 
-// Flush writes what was frozen into chunks and forgets it when that is on disk. It is storage's to call.
-func (e *engine) Flush(tx *storage.Tx) error {
+func (e *engine) sortedFrozen() []*series {
 	e.mu.Lock()
-	slices.SortFunc(e.frozen, func(a, b *series) int { return bytes.Compare(a.key, b.key) }) // the store likes order
+	defer e.mu.Unlock()
+	slices.SortFunc(e.frozen, compareIDs) // the store likes order
 	e.frozen = slices.Compact(e.frozen)
-	frozen := e.frozen
-	e.mu.Unlock()
+	return e.frozen
+}
 
-	chunks := chunkStore{tx.Bucket(chunkBucket)}
-	written := make([]int, len(frozen)) // blocks of each series
-	for i, s := range frozen {
-		s.mu.Lock()
-		e.rotateLocked(s)
-		blocks := slices.Clone(s.frozen)
-		s.mu.Unlock()
-		written[i] = len(blocks)
-		if err := chunks.write(s.key, blocks); err != nil {
-			return err
-		}
+// freshNames returns a copy of the names the directory does not have yet.
+func (e *engine) freshNames() map[string]*series {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	names := make(map[string]*series, len(e.fresh))
+	for name, s := range e.fresh {
+		names[name] = s
 	}
-	putSeq(tx, e.seq.Load())
-	tx.OnCommit(func() {
-		for i, s := range frozen {
-			s.mu.Lock()
-			s.frozen = slices.Delete(s.frozen, 0, written[i])
-			s.mu.Unlock()
-		}
-		e.mu.Lock()
-		e.frozen = nil
-		e.mu.Unlock()
-	})
-	return nil
+	return names
 }

@@ -1,9 +1,11 @@
 package timeseries
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,6 +30,10 @@ type world struct {
 	db  *storage.DB
 	dir string
 
+	cfg         Config // the zero value for DefaultConfig
+	checkpoints int
+	clock       atomic.Int64
+
 	mu      sync.Mutex
 	reasons []string // told to the Reporter
 }
@@ -43,11 +49,17 @@ func (w *world) MayRead(p auth.Principal, topic string) error {
 	return nil
 }
 
+// MayWrite forbids what MayRead does.
+func (w *world) MayWrite(p auth.Principal, topic string) error { return w.MayRead(p, topic) }
+
 func (w *world) Malformed(_, _ string, _ auth.Principal, reason string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.reasons = append(w.reasons, reason)
 }
+
+// time is testNow unless the test has moved the clock.
+func (w *world) time() time.Time { return time.UnixMilli(max(testNow, w.clock.Load())) }
 
 func newWorld(t testing.TB, dir string) *world {
 	t.Helper()
@@ -56,11 +68,13 @@ func newWorld(t testing.TB, dir string) *world {
 
 func (w *world) open(t testing.TB, db *storage.DB) *world {
 	t.Helper()
-	s, err := New(Config{}, db, w, w, w, storagetest.Log(t))
+	s, err := New(cmp.Or(w.cfg, DefaultConfig()), db, w, w, w, storagetest.Log(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.now = func() time.Time { return time.UnixMilli(testNow) }
+	s.UseWriting(w)
+	s.now = w.time
+	s.engine.now = w.time
 	w.Service, w.db = s, db
 	return w
 }
@@ -95,10 +109,15 @@ func (w *world) publish(t testing.TB, topic, payload string) {
 	}
 }
 
-// checkpoint brings the heads into the store, as storage does it when the journal is full.
+// checkpoint brings the heads into the store, as storage does it when the journal is full, with or without Prepare.
 func (w *world) checkpoint(t testing.TB) {
 	t.Helper()
 	w.engine.Freeze()
+	if w.checkpoints++; w.checkpoints%2 == 0 {
+		if err := w.engine.Prepare(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := w.db.Update(w.engine.Flush); err != nil {
 		t.Fatal(err)
 	}
@@ -135,4 +154,18 @@ func wantPoints(t testing.TB, what string, got, want []Point) {
 				got[min(i, len(got)):min(i+3, len(got))], want[min(i, len(want)):min(i+3, len(want))])
 		}
 	}
+}
+
+func countKeys(t testing.TB, db *storage.DB, bucket string) (n int) {
+	t.Helper()
+	err := db.View(func(tx *storage.Tx) error {
+		for range tx.Bucket(bucket).Scan(nil, nil) {
+			n++
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

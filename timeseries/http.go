@@ -2,12 +2,14 @@ package timeseries
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"xively/internal/auth"
 	"xively/internal/fault"
 	"xively/internal/rest"
 )
@@ -18,13 +20,23 @@ const readTimeout = 10 * time.Second
 
 // Routes mounts the REST API on g, which is /api/v4 behind authentication:
 //
-//	GET /data/<topic>           points of a range, oldest first
-//	GET /data/<topic>/latest    the newest points, newest first; without pageSize the newest one also bare
+//	GET  /data/<topic>          points of a range, oldest first; with interval aggregates; with points down-sampled;
+//	                            with format=csv or ndjson all of the range as a stream
+//	GET  /data/<topic>/latest   the newest points, newest first; without pageSize the newest one also bare
+//	POST /data/<topic>          points of one series: CSV, NDJSON or InfluxDB's line protocol
+//	POST /data                  points of several series: NDJSON or line protocol
+//	GET  /query, POST /query    the same as GET /data for several series at once
+//	GET  /series                what the series cost: points, bytes, oldest, newest
 //
 // The topic comes with plain slashes or as one escaped segment. A last segment "latest" after a plain slash is always the
 // second form: a channel of that name is read with its slash escaped, …%2Flatest, or with one more /latest.
 func (s *Service) Routes(g *echo.Group) {
 	g.GET("/data/*", s.getData)
+	g.POST("/data/*", s.postData)
+	g.POST("/data", s.postData)
+	g.GET("/query", s.getQuery)
+	g.POST("/query", s.postQuery)
+	g.GET("/series", s.getSeries)
 }
 
 type meta struct {
@@ -33,6 +45,37 @@ type meta struct {
 	End         string `json:"end"`       // time of the last one
 	Count       int    `json:"count"`     // points in this answer
 	PagingToken string `json:"pagingToken,omitempty"`
+}
+
+// view is how an answer is to look.
+type view struct {
+	omitNull bool
+	epoch    bool
+	format   string // "", csv or ndjson
+}
+
+func parseView(values url.Values) (v view, err error) {
+	if s := values.Get("omitNull"); s != "" {
+		var ok bool
+		if v.omitNull, ok = rest.Bool(s); !ok {
+			return v, fault.Field("omitNull", "This must be true or false.")
+		}
+	}
+	switch values.Get("timeFormat") {
+	case "", "iso":
+	case "epoch":
+		v.epoch = true
+	default:
+		return v, fault.Field("timeFormat", "This must be iso, or epoch for milliseconds.")
+	}
+	switch v.format = values.Get("format"); v.format {
+	case "json":
+		v.format = ""
+	case "", formatCSVName, formatNDJSONName:
+	default:
+		return v, fault.Field("format", "This must be json, csv or ndjson.")
+	}
+	return v, nil
 }
 
 func (s *Service) getData(c echo.Context) error {
@@ -45,88 +88,92 @@ func (s *Service) getData(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	omitNull := false
-	if v := c.QueryParam("omitNull"); v != "" {
-		var ok bool
-		if omitNull, ok = rest.Bool(v); !ok {
-			return fault.Field("omitNull", "This must be true or false.")
-		}
+	v, err := parseView(c.QueryParams())
+	if err != nil {
+		return err
 	}
-	caller := rest.Caller(c)
-	if account, owned := accountOf(topic); owned && account != caller.AccountID {
-		return noData(topic) // what an unknown topic gets: nobody learns what other accounts have
-	}
-	if err := s.access.MayRead(caller, topic); err != nil {
+	if err := s.mayRead(rest.Caller(c), topic); err != nil {
 		return err
 	}
 	bare := latest && !c.QueryParams().Has("pageSize")
 	if bare {
 		q.PageSize = 1
 	}
-	q.Account, q.Topic, q.Newest = caller.AccountID, topic, latest
-	ctx, cancel := context.WithTimeout(c.Request().Context(), readTimeout)
-	defer cancel()
-	page, err := s.Read(ctx, q)
+	q.Account, q.Topic, q.Newest = rest.Caller(c).AccountID, topic, latest
+	if latest && (len(q.Aggregate) > 0 || q.Points > 0 || v.format != "") {
+		return fault.Field("interval", "The latest points come as they are; ask for a range to aggregate, down-sample or export.")
+	}
+	if v.format != "" {
+		return s.export(c, q, v)
+	}
+	j := jsonBuffer{omitNull: v.omitNull, epoch: v.epoch, buf: append(make([]byte, 0, 4096), '{')}
+	n, err := s.answer(c.Request().Context(), &j, q, bare, began)
 	if err != nil {
 		return err
 	}
-	if len(page.Points) == 0 {
+	if n == 0 {
 		return noData(topic)
 	}
-	return rest.JSON(c, answer(page, omitNull, bare, time.Since(began)))
+	return sendJSON(c, append(j.buf, '}'))
+}
+
+func sendJSON(c echo.Context, body []byte) error {
+	c.Response().Header().Set("Cache-Control", "no-store")
+	return c.JSONBlob(http.StatusOK, append(body, '\n'))
+}
+
+// answer appends the members of the answer for one series and returns how many results there are. With bare, the members
+// of the first point stand beside meta and result: some clients read a single latest point there.
+func (s *Service) answer(ctx context.Context, j *jsonBuffer, q Query, bare bool, began time.Time) (n int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	switch {
+	case len(q.Aggregate) > 0:
+		rows, err := s.Aggregate(ctx, q)
+		if err != nil {
+			return 0, err
+		}
+		j.rows(rows, q.Aggregate, time.Since(began))
+		return len(rows), nil
+	case q.Points > 0:
+		points, err := s.Downsample(ctx, q)
+		if err != nil {
+			return 0, err
+		}
+		j.points(points, "", time.Since(began))
+		return len(points), nil
+	}
+	page, err := s.Read(ctx, q)
+	if err != nil || len(page.Points) == 0 {
+		return 0, err
+	}
+	if bare {
+		j.members(&page.Points[0])
+	}
+	j.points(page.Points, page.Token, time.Since(began))
+	return len(page.Points), nil
+}
+
+// mayRead asks for permission. A topic of another account gets the answer of an unknown one: nobody learns what other
+// accounts have.
+func (s *Service) mayRead(p auth.Principal, topic string) error {
+	if account, owned := accountOf(topic); owned && account != p.AccountID {
+		return noData(topic)
+	}
+	return s.access.MayRead(p, topic)
 }
 
 func noData(topic string) error {
 	return fault.New(fault.NotFound, "There is no data for the topic %q in this range.", topic)
 }
 
-// answer builds the body. With bare, the members of the first point stand beside meta and result: some clients read a
-// single latest point there.
-func answer(page Page, omitNull, bare bool, spent time.Duration) map[string]any {
-	result := make([]map[string]any, len(page.Points))
-	for i, p := range page.Points {
-		result[i] = p.members(omitNull)
-	}
-	body := map[string]any{}
-	if bare {
-		body = page.Points[0].members(omitNull)
-	}
-	body["result"] = result
-	body["meta"] = meta{
-		TimeSpent:   spent.Milliseconds(),
-		Start:       formatTime(page.Points[0].Time),
-		End:         formatTime(page.Points[len(page.Points)-1].Time),
-		Count:       len(page.Points),
-		PagingToken: page.Token,
-	}
-	return body
-}
-
-func (p *Point) members(omitNull bool) map[string]any {
-	m := map[string]any{"time": formatTime(p.Time)}
-	set := func(has Members, name string, v any) {
-		if p.Has&has != 0 {
-			m[name] = v
-		} else if !omitNull {
-			m[name] = nil
-		}
-	}
-	set(HasCategory, "category", p.Category)
-	set(HasNumeric, "numericValue", p.Numeric)
-	set(HasString, "stringValue", p.String)
-	return m
-}
-
-// formatTime writes whole seconds: a client in the field drops dates with milliseconds.
-func formatTime(ms int64) string {
-	return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05Z")
-}
-
 // topicOf returns the topic of the request's path, and whether its latest points are asked for.
 func topicOf(c echo.Context) (topic string, latest bool, err error) {
 	mount := strings.TrimSuffix(c.Path(), "*")
 	escaped := strings.TrimPrefix(c.Request().URL.EscapedPath(), mount)
-	escaped, latest = strings.CutSuffix(escaped, "/latest")
+	if c.Request().Method == http.MethodGet {
+		escaped, latest = strings.CutSuffix(escaped, "/latest")
+	}
 	topic, err = url.PathUnescape(escaped)
 	if err != nil || topic == "" {
 		return "", false, fault.Field("topic", "The path must be data/ and a topic.")

@@ -60,7 +60,7 @@ func TestGetData(t *testing.T) {
 	w.publish(t, "free/topic", "1442230200000,a,5,")
 
 	data := "/api/v4/data/" + topic
-	bareLast := `"category":"temp","meta":{`
+	bareLast := `{"category":"temp","numericValue":72,"stringValue":null,"time":"2015-09-14T11:30:03Z","meta":{`
 	for _, s := range []struct {
 		name, target string
 		header       []string
@@ -81,7 +81,47 @@ func TestGetData(t *testing.T) {
 		{name: "omitNull", target: data + "?omitNull=true", status: 200, unwanted: []string{"null"},
 			want: []string{`{"category":"mode","stringValue":"eco","time":"2015-09-14T11:30:01Z"}`}},
 		{name: "category", target: data + "?category=mode", status: 200, want: []string{`"count":1`, "eco"}},
-		{name: "groupType is taken", target: data + "?groupType=3", status: 200, want: []string{`"count":4`}},
+		{name: "groupType 0 is no group", target: data + "?groupType=0", status: 200, want: []string{`"count":4`}},
+		{name: "groupType is a short interval", target: data + "?groupType=3&aggregate=max", status: 200, want: []string{`"count":2`, `{"category":"temp","numericValue":72,"max":72,"time":"2015-09-14T00:00:00Z"}`}},
+		{name: "groupType unknown", target: data + "?groupType=6", status: 400, want: []string{`"field":"groupType"`}},
+
+		{name: "aggregates", target: data + "?interval=2s&aggregate=count,min,max,sum,avg,first,last,p50&category=temp&omitNull=true", status: 200, want: []string{
+			`"start":"2015-09-14T11:30:00Z","end":"2015-09-14T11:30:02Z","count":2}`,
+			`{"category":"temp","numericValue":1,"count":1,"min":70.5,"max":70.5,"sum":70.5,"avg":70.5,"first":70.5,"last":70.5,"p50":70.5,"time":"2015-09-14T11:30:00Z"}`,
+			`{"category":"temp","numericValue":2,"count":2,"min":71,"max":72,"sum":143,"avg":71.5,"first":71,"last":72,"p50":71.5,"time":"2015-09-14T11:30:02Z"}]`}},
+		{name: "a day of Kolkata", target: data + "?interval=1d&timezone=Asia/Kolkata", status: 200, want: []string{`"time":"2015-09-13T18:30:00Z"`}},
+		{name: "epoch times", target: data + "?interval=1d&timeFormat=epoch", status: 200, want: []string{`"time":1442188800000}`}},
+		{name: "filled", target: data + "?interval=1s&fill=previous&category=temp&startDateTime=2015-09-14T11:29:59Z&endDateTime=2015-09-14T11:30:04Z", status: 200, want: []string{`"count":6}`,
+			`{"category":"temp","numericValue":null,"avg":null,"time":"2015-09-14T11:29:59Z"}`, `{"category":"temp","numericValue":70.5,"avg":70.5,"time":"2015-09-14T11:30:01Z"}`}},
+		{name: "aggregate of nothing", target: data + "?interval=1d&category=none", status: 404},
+		{name: "aggregate without interval", target: data + "?aggregate=avg", status: 400, want: []string{`"field":"interval"`}},
+		{name: "unknown aggregate", target: data + "?interval=1d&aggregate=median", status: 400, want: []string{`"field":"aggregate"`, "p95"}},
+		{name: "interval of nothing", target: data + "?interval=0s", status: 400, want: []string{`"field":"interval"`}},
+		{name: "interval of fortnights", target: data + "?interval=2f", status: 400, want: []string{`"field":"interval"`}},
+		{name: "unknown time zone", target: data + "?interval=1d&timezone=Mars/Olympus", status: 400, want: []string{`"field":"timezone"`}},
+		{name: "time zone of a file", target: data + "?interval=1d&timezone=../../etc/passwd", status: 400, want: []string{`"field":"timezone"`}},
+		{name: "unknown fill", target: data + "?interval=1d&fill=guess", status: 400, want: []string{`"field":"fill"`}},
+		{name: "a hundred years by the second", target: data + "?interval=1s&fill=null&startDateTime=1950-01-01T00:00:00Z&endDateTime=2050-01-01T00:00:00Z", status: 422, want: []string{"10000 rows"}},
+		{name: "down-sampled", target: data + "?points=3", status: 200, want: []string{`"count":3`, `"numericValue":70.5`, `"numericValue":72`}},
+		{name: "down-sampled to nothing", target: data + "?points=2", status: 400, want: []string{`"field":"points"`}},
+		{name: "latest aggregated", target: data + "/latest?interval=1s", status: 400, want: []string{`"field":"interval"`}},
+		{name: "export as CSV", target: data + "?format=csv", status: 200, want: []string{
+			"time,category,numericValue,stringValue\n2015-09-14T11:30:00.000Z,temp,70.5,\n2015-09-14T11:30:01.500Z,mode,,eco\n"}},
+		{name: "export as NDJSON", target: data + "?format=ndjson&omitNull=true", status: 200, want: []string{
+			`{"time":"2015-09-14T11:30:01.500Z","category":"mode","stringValue":"eco"}` + "\n"}},
+		{name: "export of nothing", target: data + "x?format=csv", status: 404},
+		{name: "export of a secret", target: "/api/v4/data/xi/blue/v1/" + account + "/d/" + device + "/secret?format=csv", status: 403},
+		{name: "unknown format", target: data + "?format=xml", status: 400, want: []string{`"field":"format"`}},
+
+		{name: "several series", target: "/api/v4/query?topic=" + topic + "&topic=free/topic&topic=free/none&interval=1d&omitNull=true", status: 200, want: []string{
+			`"topic":"` + topic + `","meta":{`, `{"topic":"free/topic","meta":{`, `"avg":5,`, `{"topic":"free/none","meta":{`, `"start":"","end":"","count":0},"result":[]}`, `"count":3}}`}},
+		{name: "latest of several", target: "/api/v4/query?latest=true&topic=" + topic + "&topic=free/topic", status: 200, want: []string{`"numericValue":72`, `"numericValue":5`}, unwanted: []string{"70.5"}},
+		{name: "several, one secret", target: "/api/v4/query?topic=" + topic + "&topic=secret", status: 403},
+		{name: "several, one of another account", target: "/api/v4/query?topic=" + topic, header: []string{"Caller-Account", other}, status: 404},
+		{name: "several, none", target: "/api/v4/query", status: 400, want: []string{`"field":"topic"`}},
+		{name: "cost", target: "/api/v4/series?prefix=free/", status: 200, want: []string{`"topic":"free/topic"`, `"unwritten":1`}, unwanted: []string{"xi/blue"}},
+		{name: "cost leaves secrets out", target: "/api/v4/series", status: 200, want: []string{`"count":4,`}, unwanted: []string{"secret"}},
+		{name: "cost of another account", target: "/api/v4/series", header: []string{"Caller-Account", other}, status: 200, want: []string{`"results":[]`}},
 		{name: "other parameters are ignored", target: data + "?accountId=x&foo=bar", status: 200, want: []string{`"count":4`}},
 
 		{name: "range, Z", target: data + "?startDateTime=2015-09-14T11:30:02Z&endDateTime=2015-09-14T11:30:02Z", status: 200, want: []string{`"count":1`, `"numericValue":71,`}},

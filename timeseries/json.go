@@ -33,6 +33,11 @@ func parseObject(dst []Point, s string, now int64) ([]Point, error) {
 	if err != nil {
 		return dst, err
 	}
+	return pointsOf(dst, s, members, now)
+}
+
+// pointsOf appends the points of an object of these members.
+func pointsOf(dst []Point, s string, members []member, now int64) ([]Point, error) {
 	single := false
 	for _, m := range members {
 		switch m.name {
@@ -46,6 +51,14 @@ func parseObject(dst []Point, s string, now int64) ([]Point, error) {
 		return parsePoint(dst, s, now)
 	}
 	return parseValues(dst, members, now)
+}
+
+// text returns the member's value, which must be a string.
+func (m *member) text() (s string, err error) {
+	if err := json.Unmarshal(m.value, &s); err != nil || len(m.value) == 0 || m.value[0] != '"' {
+		return "", malformed(m.offset-len(m.value), "the member %s is not text", excerpt(m.name))
+	}
+	return s, nil
 }
 
 func splitObject(s string) ([]member, error) {

@@ -1,11 +1,15 @@
 package timeseries
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"xively/internal/fault"
 )
@@ -24,6 +28,13 @@ type Query struct {
 	Newest         bool    // newest first; else oldest first
 	PageSize       int     // 1 to MaxPageSize
 	Token          string  // of the page before; "" for the first
+
+	Interval  interval // of an aggregation
+	Aggregate []string // names of functions; empty: points are asked for
+	Fill      string   // of an aggregation, see fill.go; "": buckets without points have no row
+	Points    int      // down-sample to so many points of each category; 0: all
+
+	now int64 // no bucket goes beyond
 }
 
 // Page is an answer to a Query.
@@ -38,7 +49,7 @@ type Page struct {
 func (s *Service) Read(ctx context.Context, q Query) (Page, error) {
 	sp := span{
 		from: position{time: q.From}, to: position{time: q.To + 1},
-		category: q.Category, limit: q.PageSize + 1, desc: q.Newest,
+		category: q.Category, desc: q.Newest,
 	}
 	if q.Token != "" {
 		last, ok := parseToken(q.Token)
@@ -51,12 +62,9 @@ func (s *Service) Read(ctx context.Context, q Query) (Page, error) {
 			sp.from = last.next()
 		}
 	}
-	entries, err := s.engine.read(ctx, q.Account, q.Topic, sp)
+	entries, err := s.engine.read(ctx, q.Account, q.Topic, sp, q.PageSize+1)
 	if err != nil {
-		if ctx.Err() != nil {
-			return Page{}, fault.Wrap(fault.Unavailable, err, "The read took too long. Ask for a smaller range of time, or for all categories.")
-		}
-		return Page{}, err
+		return Page{}, readError(ctx, err)
 	}
 	var page Page
 	if len(entries) > q.PageSize {
@@ -119,16 +127,80 @@ func ParseQuery(values url.Values) (Query, error) {
 		}
 		q.PageSize = n
 	}
-	if s := values.Get("groupType"); s != "" {
-		if _, err := strconv.Atoi(s); err != nil {
-			return q, fault.Field("groupType", "This must be a whole number.")
-		}
-	}
 	if values.Has("category") {
 		category := values.Get("category")
 		q.Category = &category
 	}
-	return q, nil
+	if err := q.parsePoints(values); err != nil {
+		return q, err
+	}
+	return q, q.parseAggregation(values)
+}
+
+func (q *Query) parsePoints(values url.Values) error {
+	s := values.Get("points")
+	if s == "" {
+		return nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 3 || n > MaxSamples {
+		return fault.Field("points", "This must be a whole number from 3 to %d.", MaxSamples)
+	}
+	q.Points = n
+	return nil
+}
+
+// groupTypes are the intervals that a groupType stands for. 0 is no grouping.
+var groupTypes = [...]string{"", "1m", "1h", "1d", "1w", "1mo"}
+
+// parseAggregation reads interval, aggregate, timezone and fill; groupType is a short way to an interval.
+func (q *Query) parseAggregation(values url.Values) error {
+	length := values.Get("interval")
+	if s := values.Get("groupType"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 0 || n >= len(groupTypes) {
+			return fault.Field("groupType", "This must be 0 for single points, or 1, 2, 3, 4, 5 for minutes, hours, days, weeks, months.")
+		}
+		length = cmp.Or(length, groupTypes[n])
+	}
+	zone := time.UTC
+	if s := values.Get("timezone"); s != "" {
+		var err error
+		if zone, err = time.LoadLocation(s); err != nil || s == "Local" {
+			return fault.Field("timezone", "This must be the name of a time zone, such as Europe/Berlin.")
+		}
+	}
+	for _, names := range values["aggregate"] {
+		for name := range strings.SplitSeq(names, ",") {
+			name = strings.TrimSpace(name)
+			if _, ok := functions[name]; !ok {
+				return fault.Field("aggregate", "%s is none of: %s.", excerpt(name), strings.Join(slices.Sorted(maps.Keys(functions)), ", "))
+			}
+			if !slices.Contains(q.Aggregate, name) {
+				q.Aggregate = append(q.Aggregate, name)
+			}
+		}
+	}
+	q.Fill = values.Get("fill")
+	if err := checkFill(q.Fill); err != nil {
+		return err
+	}
+	switch {
+	case length == "" && len(q.Aggregate) > 0:
+		return fault.Field("interval", "An aggregate needs an interval, such as 1h.")
+	case length == "" && q.Fill != "":
+		return fault.Field("fill", "Only an aggregation can be filled; add an interval.")
+	case length == "":
+		return nil
+	case q.Points > 0:
+		return fault.Field("points", "Send either points or interval.")
+	}
+	if len(q.Aggregate) == 0 {
+		q.Aggregate = []string{"avg"}
+	}
+	var err error
+	q.Interval, err = parseInterval(length, zone)
+	return err
 }
 
 func dateError(field string) error {

@@ -7,47 +7,100 @@ import (
 	"xively/storage"
 )
 
-// span asks for points of one series: those with positions in [from, to), of one category if category is not nil, the
-// first limit of them in ascending or descending order.
+// span asks for points of one series: those with positions in [from, to), of one category if category is not nil, in
+// ascending or descending order.
 type span struct {
 	from, to position
 	category *string
-	limit    int
 	desc     bool
+	light    bool // seq and text of points are not needed
+
+	// whole, if not nil, may take a chunk of the span as it is, with no other points in between, and then returns true.
+	whole func(c *chunk) bool
 }
 
-// read returns the points sp asks for, in its order. It sees every point accepted before the call.
-func (e *engine) read(ctx context.Context, account, topic string, sp span) ([]entry, error) {
-	key := seriesKey(account, topic)
-	m := merge{span: sp}
-	// Memory first: what a checkpoint moves to the store in between is then seen twice, which merge mends, and never missed.
-	if s := e.lookup(key); s != nil {
-		m.blocks = s.snapshot()
-	}
-	m.sortBlocks()
+// contents is a series as one reader sees it: the points in memory, taken first, and a view of the store. What a
+// checkpoint moves to the store in between is then seen twice, which merge mends, and never missed.
+type contents struct {
+	info   seriesInfo
+	blocks []block // in memory
+	tx     *storage.Tx
+}
+
+// view calls fn with the contents of the series as of now. Nothing of it outlives the call.
+func (e *engine) view(account, topic string, fn func(c contents) error) error {
+	name := seriesKey(account, topic)
+	var c contents
 	err := e.db.View(func(tx *storage.Tx) error {
-		return chunkStore{tx.Bucket(chunkBucket)}.walk(ctx, key, &m)
+		c.info, _ = getSeries(tx, name)
+		return nil
 	})
 	if err != nil {
-		return nil, err
+		return err
+	}
+	c.blocks = e.memory(name, c.info.id)
+	return e.db.View(func(tx *storage.Tx) error {
+		c.info, _ = getSeries(tx, name)
+		c.tx = tx
+		return fn(c)
+	})
+}
+
+// walk calls yield with the points of the span in its order, some at a time, until yield returns false. The slice is
+// valid during the call. Errors: ctx's, and damage.
+func (c contents) walk(ctx context.Context, sp span, yield func([]entry) bool) error {
+	m := merge{span: sp, yield: yield, blocks: slices.Clone(c.blocks)}
+	m.sortBlocks()
+	if c.info.id != 0 {
+		if err := m.chunks(ctx, chunkStore{c.tx.Bucket(chunkBucket)}, c.info.id); err != nil {
+			return err
+		}
 	}
 	return m.finish(ctx)
 }
 
-// walk hands the chunks of the span to m, in its order, until m has enough.
-func (b chunkStore) walk(ctx context.Context, series []byte, m *merge) error {
-	from, to := chunkKey(series, m.from), chunkKey(series, m.to)
-	chunks := b.ScanDown(chunkKey(series, firstPosition), to)
+// read returns the first limit points of the span.
+func (e *engine) read(ctx context.Context, account, topic string, sp span, limit int) (entries []entry, err error) {
+	err = e.view(account, topic, func(c contents) error {
+		return c.walk(ctx, sp, func(some []entry) bool {
+			entries = append(entries, some[:min(len(some), limit-len(entries))]...)
+			return len(entries) < limit
+		})
+	})
+	return entries, err
+}
+
+// merge brings runs of points into one order. Runs come in the order of their first point (with desc: their last), so
+// that the points before a new run's first are final and can be handed out.
+type merge struct {
+	span
+	yield   func([]entry) bool
+	blocks  []block // from memory, those not used yet
+	pending []entry // in order; may still mix with runs to come
+	done    bool    // yield has had enough
+}
+
+// run is some points of one place: a chunk or a block.
+type run struct {
+	min, max position
+	sorted   bool
+	decode   func([]entry) ([]entry, error)
+}
+
+// chunks hands the chunks of the span to m, in its order, until m has enough.
+func (m *merge) chunks(ctx context.Context, b chunkStore, id uint64) error {
+	from, to := chunkKey(id, m.from), chunkKey(id, m.to)
+	found := b.ScanDown(chunkKey(id, firstPosition), to)
 	if !m.desc {
-		if c, ok, err := b.at(series, m.from); err != nil {
+		if c, ok, err := b.at(id, m.from); err != nil {
 			return err
 		} else if ok {
-			from = chunkKey(series, c.first)
+			from = chunkKey(id, c.first)
 		}
-		chunks = b.Scan(from, to)
+		found = b.Scan(from, to)
 	}
-	for k, v := range chunks {
-		c, err := parseChunk(k, v)
+	for k, v := range found {
+		c, err := b.parse(k, v)
 		if err != nil {
 			return err
 		}
@@ -57,20 +110,62 @@ func (b chunkStore) walk(ctx context.Context, series []byte, m *merge) error {
 			}
 			continue
 		}
-		if done, err := m.add(ctx, c.first, c.last, c.data); done || err != nil {
+		if err := m.addChunk(ctx, id, &c); m.done || err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// merge brings runs of points into one order. Runs come in the order of their first point (with desc: their last), so
-// that the points before a new run's first are final and can be counted.
-type merge struct {
-	span
-	blocks  []block // from memory, those not used yet
-	out     []entry // in final order, at most limit
-	pending []entry // may still mix with runs to come
+// addChunk takes a chunk, after the blocks of memory that begin before it.
+func (m *merge) addChunk(ctx context.Context, id uint64, c *chunk) error {
+	r := run{min: c.first, max: c.last, sorted: true, decode: func(dst []entry) ([]entry, error) {
+		if !c.hasCategory(m.category) {
+			return dst, nil
+		}
+		// Without seqs there is no merging: only where nothing is to be merged.
+		entries, err := c.decodeAs(dst, m.light && len(dst) == 0 && m.undisturbed(c))
+		if err != nil {
+			err = damagedChunk(id, c.first, err)
+		}
+		return entries, err
+	}}
+	for len(m.blocks) > 0 && m.order(m.blockBegin(0), m.begin(r)) <= 0 {
+		if err := m.addBlock(ctx); m.done || err != nil {
+			return err
+		}
+	}
+	if m.whole != nil && m.alone(r) {
+		if m.settle(r.min); m.done {
+			return nil
+		}
+		if len(m.pending) == 0 && m.whole(c) {
+			return ctx.Err()
+		}
+	}
+	return m.addRun(ctx, r)
+}
+
+// undisturbed reports whether nothing of memory that is not used yet begins in or before the chunk.
+func (m *merge) undisturbed(c *chunk) bool {
+	return !m.desc && (len(m.blocks) == 0 || m.blockBegin(0).compare(c.last) > 0)
+}
+
+// alone reports whether r lies in the span and has nothing of memory in it.
+func (m *merge) alone(r run) bool {
+	return m.inside(r) && !m.desc && (len(m.blocks) == 0 || m.blockBegin(0).compare(r.max) > 0)
+}
+
+func (m *merge) inside(r run) bool { return r.min.compare(m.from) >= 0 && r.max.compare(m.to) < 0 }
+
+func (c *chunk) hasCategory(name *string) bool {
+	return name == nil || slices.ContainsFunc(c.categories, func(x chunkCategory) bool { return x.has && x.name == *name })
+}
+
+func (m *merge) addBlock(ctx context.Context) error {
+	b := m.blocks[0]
+	m.blocks = m.blocks[1:]
+	return m.addRun(ctx, run{b.min, b.max, !b.unsorted, func(dst []entry) ([]entry, error) { return decodeBlock(dst, b.buf) }})
 }
 
 // order compares positions in the direction of the span.
@@ -81,50 +176,54 @@ func (m *merge) order(a, b position) int {
 	return a.compare(b)
 }
 
-func (m *merge) begin(min, max position) position {
+func (m *merge) begin(r run) position {
 	if m.desc {
-		return max
+		return r.max
 	}
-	return min
+	return r.min
+}
+
+func (m *merge) blockBegin(i int) position {
+	return m.begin(run{min: m.blocks[i].min, max: m.blocks[i].max})
 }
 
 func (m *merge) sortBlocks() {
 	m.blocks = slices.DeleteFunc(m.blocks, func(b block) bool {
 		return b.max.compare(m.from) < 0 || b.min.compare(m.to) >= 0
 	})
-	slices.SortFunc(m.blocks, func(a, b block) int { return m.order(m.begin(a.min, a.max), m.begin(b.min, b.max)) })
+	slices.SortFunc(m.blocks, func(a, b block) int {
+		return m.order(m.begin(run{min: a.min, max: a.max}), m.begin(run{min: b.min, max: b.max}))
+	})
 }
 
-// add takes a run of the store, after the runs of memory that begin before it. done reports that nothing more is needed.
-func (m *merge) add(ctx context.Context, min, max position, data []byte) (done bool, err error) {
-	begin := m.begin(min, max)
-	for len(m.blocks) > 0 && m.order(m.begin(m.blocks[0].min, m.blocks[0].max), begin) <= 0 {
-		if done, err = m.addBlock(ctx); done || err != nil {
-			return done, err
-		}
-	}
-	return m.addRun(ctx, begin, data)
-}
-
-func (m *merge) addBlock(ctx context.Context) (done bool, err error) {
-	b := m.blocks[0]
-	m.blocks = m.blocks[1:]
-	return m.addRun(ctx, m.begin(b.min, b.max), b.buf)
-}
-
-func (m *merge) addRun(ctx context.Context, begin position, data []byte) (done bool, err error) {
+func (m *merge) addRun(ctx context.Context, r run) error {
 	if err := ctx.Err(); err != nil {
-		return false, err
+		return err
 	}
-	if m.settle(begin) {
-		return true, nil
+	if m.settle(m.begin(r)); m.done {
+		return nil
 	}
 	n := len(m.pending)
-	if m.pending, err = decodeBlock(m.pending, data); err != nil {
-		return false, err
+	var err error
+	if m.pending, err = r.decode(m.pending); err != nil {
+		return err
 	}
-	kept := m.pending[:n]
-	for _, e := range m.pending[n:] {
+	if !m.inside(r) || m.category != nil {
+		m.pending = append(m.pending[:n], m.matching(m.pending[n:])...)
+	}
+	if !r.sorted || n > 0 {
+		slices.SortFunc(m.pending, func(a, b entry) int { return m.order(a.position(), b.position()) })
+		m.pending = slices.CompactFunc(m.pending, samePosition)
+	} else if m.desc {
+		slices.Reverse(m.pending)
+	}
+	return nil
+}
+
+// matching filters entries in place.
+func (m *merge) matching(entries []entry) []entry {
+	kept := entries[:0]
+	for _, e := range entries {
 		at := e.position()
 		if at.compare(m.from) < 0 || at.compare(m.to) >= 0 {
 			continue
@@ -133,35 +232,35 @@ func (m *merge) addRun(ctx context.Context, begin position, data []byte) (done b
 			kept = append(kept, e)
 		}
 	}
-	m.pending = kept
-	slices.SortFunc(m.pending, func(a, b entry) int { return m.order(a.position(), b.position()) })
-	m.pending = slices.CompactFunc(m.pending, func(a, b entry) bool { return a.position() == b.position() })
-	return false, nil
+	return kept
 }
 
-// settle moves the pending points before bound to the result and reports whether it is complete.
-func (m *merge) settle(bound position) bool {
-	n := 0
-	for n < len(m.pending) && m.order(m.pending[n].position(), bound) < 0 {
-		n++
-	}
-	m.take(n)
-	return len(m.out) == m.limit
-}
-
-func (m *merge) take(n int) {
-	n = min(n, m.limit-len(m.out))
-	m.out = append(m.out, m.pending[:n]...)
-	m.pending = slices.Delete(m.pending, 0, n)
-}
-
-// finish uses up what memory has left and returns the result.
-func (m *merge) finish(ctx context.Context) ([]entry, error) {
-	for len(m.blocks) > 0 && len(m.out) < m.limit {
-		if done, err := m.addBlock(ctx); done || err != nil {
-			return m.out, err
+// settle hands out the pending points before bound.
+func (m *merge) settle(bound position) {
+	n := len(m.pending)
+	if n > 0 && m.order(m.pending[n-1].position(), bound) >= 0 {
+		for n = 0; m.order(m.pending[n].position(), bound) < 0; {
+			n++
 		}
 	}
-	m.take(len(m.pending))
-	return m.out, nil
+	m.hand(n)
+}
+
+func (m *merge) hand(n int) {
+	if n == 0 || m.done {
+		return
+	}
+	m.done = !m.yield(m.pending[:n])
+	m.pending = m.pending[:copy(m.pending, m.pending[n:])]
+}
+
+// finish uses up what memory has left.
+func (m *merge) finish(ctx context.Context) error {
+	for len(m.blocks) > 0 && !m.done {
+		if err := m.addBlock(ctx); err != nil {
+			return err
+		}
+	}
+	m.hand(len(m.pending))
+	return nil
 }

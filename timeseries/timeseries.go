@@ -1,6 +1,7 @@
 package timeseries
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,14 +10,46 @@ import (
 	"time"
 
 	"xively/internal/auth"
+	"xively/internal/fault"
 	"xively/storage"
 )
 
 // stream is the module's letter in the journal.
 const stream storage.Stream = 't'
 
-// Config of the module. There is nothing to set yet: what the head may grow to follows from storage's CheckpointBytes.
-type Config struct{}
+// Config of the module. What memory it needs follows from storage's CheckpointBytes.
+type Config struct {
+	// How long points and what they were rolled up to are kept; 0: for good.
+	KeepPoints  time.Duration
+	KeepRollups time.Duration
+
+	// Limits that protect the others; 0: none.
+	AccountSeries int     // series of one account
+	AccountRate   float64 // points a second of one account
+	SeriesRate    float64 // points a second of one series
+}
+
+// DefaultConfig returns the settings that hold where nothing else is said.
+func DefaultConfig() Config {
+	return Config{KeepPoints: 365 * 24 * time.Hour, KeepRollups: 5 * 365 * 24 * time.Hour, AccountSeries: 1_000_000}
+}
+
+// Validate reports the first setting that cannot work.
+func (c Config) Validate() error {
+	switch {
+	case c.KeepPoints != 0 && c.KeepPoints < 24*time.Hour:
+		return fmt.Errorf("keep_points: %v is below 24h; 0s keeps points for good", c.KeepPoints)
+	case c.KeepRollups != 0 && c.KeepRollups < 24*time.Hour:
+		return fmt.Errorf("keep_rollups: %v is below 24h; 0s keeps roll-ups for good", c.KeepRollups)
+	case c.AccountSeries < 0:
+		return fmt.Errorf("account_series: %d is negative; 0 is no limit", c.AccountSeries)
+	case !(c.AccountRate >= 0):
+		return fmt.Errorf("account_rate: %v is not a number from 0", c.AccountRate)
+	case !(c.SeriesRate >= 0):
+		return fmt.Errorf("series_rate: %v is not a number from 0", c.SeriesRate)
+	}
+	return nil
+}
 
 // Channels knows which topics are time-series channels.
 type Channels interface {
@@ -31,6 +64,22 @@ type Access interface {
 	MayRead(p auth.Principal, topic string) error
 }
 
+// Writing decides who may store points over REST.
+type Writing interface {
+	// MayWrite returns nil, or a *fault.Error that goes to the caller. Topics of other accounts under xi/blue/v1/ are never
+	// asked about.
+	MayWrite(p auth.Principal, topic string) error
+}
+
+// UseWriting says who may store points over REST; without it nobody may.
+func (s *Service) UseWriting(w Writing) { s.writing = w }
+
+// UseDescriber lets queries name series by device, organization or template; without it they name topics only.
+func (s *Service) UseDescriber(d Describer) { s.describer = d }
+
+// UseRetention lets accounts, templates or channels keep points longer or shorter than configured.
+func (s *Service) UseRetention(r Retention) { s.retention = r }
+
 // Reporter hears of payloads that were delivered but could not be kept.
 type Reporter interface {
 	// Malformed is called on the publisher's goroutine inside an open journal batch: it must not block, nor begin a batch.
@@ -41,7 +90,9 @@ type Reporter interface {
 // Stats counts since the start.
 type Stats struct {
 	Points    uint64 // kept
-	Malformed uint64 // payloads refused
+	Malformed uint64 // payloads refused for their form
+	Refused   uint64 // payloads refused for a limit
+	InMemory  int    // series that got points lately
 }
 
 // Service is the time-series module. Its methods may be called from any goroutine.
@@ -51,30 +102,39 @@ type Service struct {
 	access   Access
 	reporter Reporter
 	log      *slog.Logger
+	db       *storage.DB
+	cfg      Config
 	now      func() time.Time
 
-	points, malformed atomic.Uint64
+	writing   Writing   // nil: nobody may
+	describer Describer // nil: series are named by topic only
+	retention Retention // nil: everything as configured
+
+	stop    context.CancelFunc // of the janitor
+	running sync.WaitGroup
+
+	points, malformed, refused atomic.Uint64
 }
 
 // New opens the module over db and takes in what the journal holds for it.
-func New(_ Config, db *storage.DB, channels Channels, access Access, reporter Reporter, log *slog.Logger) (*Service, error) {
-	e := &engine{db: db, series: map[string]*series{}}
-	err := db.View(func(tx *storage.Tx) error {
-		e.seq.Store(getSeq(tx))
-		return nil
-	})
-	if err != nil {
+func New(cfg Config, db *storage.DB, channels Channels, access Access, reporter Reporter, log *slog.Logger) (*Service, error) {
+	e := newEngine(cfg, db)
+	if err := e.load(); err != nil {
 		return nil, fmt.Errorf("timeseries: %w", err)
 	}
 	if err := db.Journal().Attach(stream, e); err != nil {
 		return nil, fmt.Errorf("timeseries: %w", err)
 	}
-	return &Service{engine: e, channels: channels, access: access, reporter: reporter, log: log, now: time.Now}, nil
+	s := &Service{
+		engine: e, channels: channels, access: access, reporter: reporter, log: log, db: db, now: time.Now,
+		cfg: cfg,
+	}
+	return s, nil
 }
 
 // Stats returns the counters.
 func (s *Service) Stats() Stats {
-	return Stats{Points: s.points.Load(), Malformed: s.malformed.Load()}
+	return Stats{Points: s.points.Load(), Malformed: s.malformed.Load(), Refused: s.refused.Load(), InMemory: s.engine.count()}
 }
 
 // scratch is what taking in one payload needs, kept for the next one.
@@ -92,18 +152,51 @@ func (s *Service) Sink(account, topic string) func(from auth.Principal, topic st
 	if !s.channels.TimeSeries(account, topic) {
 		return nil
 	}
-	series := s.engine.find(account, topic)
-	return func(from auth.Principal, topic string, payload []byte, b *storage.Batch) {
-		w := scratches.Get().(*scratch)
-		defer w.release()
-		var err error
-		if w.points, err = Parse(w.points[:0], payload, s.now().UnixMilli()); err != nil {
-			s.refuse(account, topic, from, err)
-			return
+	w := &writer{service: s, account: account, topic: topic}
+	return w.take
+}
+
+// A writer takes the payloads of one topic.
+type writer struct {
+	service        *Service
+	account, topic string
+	series         atomic.Pointer[series] // where the last points went
+}
+
+func (w *writer) take(from auth.Principal, _ string, payload []byte, b *storage.Batch) {
+	s := w.service
+	sc := scratches.Get().(*scratch)
+	defer sc.release()
+	var err error
+	if sc.points, err = Parse(sc.points[:0], payload, s.now().UnixMilli()); err != nil {
+		s.refuse(w.account, w.topic, from, err)
+		return
+	}
+	if err := w.store(sc.points, &sc.body, b); err != nil {
+		s.refuseStore(w.account, w.topic, from, err)
+		return
+	}
+	s.points.Add(uint64(len(sc.points)))
+}
+
+// store puts points into the series, found again when it is not in memory any more.
+func (w *writer) store(points []Point, body *block, b *storage.Batch) error {
+	e := w.service.engine
+	if err := e.limits.spend(w.account, len(points), e.now().UnixMilli()); err != nil {
+		return err
+	}
+	for {
+		at := w.series.Load()
+		if at != nil {
+			if ok, err := e.store(at, points, body, b); ok || err != nil {
+				return err
+			}
 		}
-		s.engine.store(series, w.points, &w.body)
-		b.Add(stream, series.record, w.body.buf)
-		s.points.Add(uint64(len(w.points)))
+		at, err := e.find(w.account, w.topic)
+		if err != nil {
+			return err
+		}
+		w.series.Store(at)
 	}
 }
 
@@ -125,5 +218,31 @@ func (s *Service) refuse(account, topic string, from auth.Principal, err error) 
 	}
 }
 
-// Close is for symmetry with the other modules: nothing runs in the background, and closing the store writes the head.
-func (s *Service) Close() error { return nil }
+// refuseStore tells why well-formed points are not kept: a limit, or a store that cannot be read.
+func (s *Service) refuseStore(account, topic string, from auth.Principal, err error) {
+	s.refused.Add(1)
+	reason := "the store cannot be read"
+	var f *fault.Error
+	if errors.As(err, &f) {
+		reason = f.Message
+	} else {
+		s.log.Error("points not stored", "topic", topic, "err", err)
+	}
+	s.reporter.Malformed(account, topic, from, reason)
+}
+
+// Start begins the work in the background: roll-ups, retention, the removal of what was deleted.
+func (s *Service) Start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop = cancel
+	s.running.Go(func() { s.janitor(ctx) })
+}
+
+// Close ends the work in the background. Closing the store writes what is in memory.
+func (s *Service) Close() error {
+	if s.stop != nil {
+		s.stop()
+	}
+	s.running.Wait()
+	return nil
+}

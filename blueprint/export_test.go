@@ -1,0 +1,116 @@
+package blueprint
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// lines are an export without its header.
+func (w *world) export(t *testing.T, token, query string) []string {
+	t.Helper()
+	a := w.call(token, "GET", "/export?"+query, nil)
+	lines := strings.Split(strings.TrimSpace(a.text), "\n")
+	if a.status != 200 || !strings.Contains(lines[0], `"export":"xively blueprint"`) {
+		t.Fatalf("export: %d %s", a.status, a.text)
+	}
+	return lines[1:]
+}
+
+func TestExportAndImport(t *testing.T) {
+	h := newHome(t)
+	h.make(h.a, "/devices/custom-fields", map[string]any{"deviceTemplateId": h.template, "name": "height", "fieldType": "number"})
+	h.must("tokenA", "PUT", "/devices/"+h.kitchen, map[string]any{"height": 1.25, "tags": []string{"a", "b"}, "purchaseDate": "2015-04-01"})
+	h.grant("endUser", h.bob, "device", h.kitchen, "operator", "channels", []string{"temp"})
+	h.grant("accountUser", h.max, "device", h.kitchen, "viewer")
+	secret := h.credential(h.a, "device", h.kitchen)
+	h.must("tokenA", "DELETE", "/devices/"+h.lamp, nil)
+
+	file := h.call("tokenA", "GET", "/export?credentials=true", nil).text
+	if strings.Contains(file, secret) || strings.Contains(h.call("tokenA", "GET", "/export", nil).text, "hashes") {
+		t.Error("the export holds what it must not")
+	}
+	want := h.export(t, "tokenA", "credentials=true")
+
+	other := newWorld(t)
+	bad := h.call("tokenB", "POST", "/import", file)
+	if bad.status != 409 || !strings.Contains(bad.text, "another account") {
+		t.Errorf("ids of another account of the same server: %d %s", bad.status, bad.text)
+	}
+	before := strings.Join(other.export(t, "tokenA", ""), "\n")
+	other.must("tokenA", "POST", "/import?replace=true&dryRun=true", file)
+	if after := strings.Join(other.export(t, "tokenA", ""), "\n"); after != before {
+		t.Errorf("a dry run changed something:\n%s\n%s", before, after)
+	}
+	r := other.must("tokenA", "POST", "/import?replace=true", file)
+	if r["lines"] != float64(len(want)) || r["updated"] != 0.0 {
+		t.Errorf("import: %v", r)
+	}
+	if got := other.export(t, "tokenA", "credentials=true"); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("after the import:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if p, err := other.login(h.kitchen, "", secret); err != nil || p.AccountID != other.a.account {
+		t.Errorf("the device signs in with its old secret: %v, %v", p, err)
+	}
+	if problems, err := other.s.Verify(); err != nil || len(problems) != 0 {
+		t.Errorf("verify: %v %v", problems, err)
+	}
+	again := other.must("tokenA", "POST", "/import", file)
+	if again["created"] != 0.0 || again["updated"] != 0.0 {
+		t.Errorf("the same file again: %v", again)
+	}
+	if a := other.call("tokenA", "POST", "/import?replace=true", file); a.status != 409 {
+		t.Errorf("replacing an account with devices: %d %s", a.status, a.text)
+	}
+	for _, bad := range []string{"", "{}\n", `{"export":"xively blueprint","form":9}`, strings.Split(file, "\n")[0] + "\nnonsense",
+		strings.Split(file, "\n")[0] + "\n" + `{"kind":"accountUser","id":"` + h.max + `"}`,
+		strings.Split(file, "\n")[0] + "\n" + `{"kind":"device","id":"x"}`} {
+		if a := other.call("tokenB", "POST", "/import", bad); a.status != 400 && bad != "" {
+			t.Errorf("%q: got %d %s", bad, a.status, a.text)
+		}
+	}
+	if a := h.call("ann", "GET", "/export", nil); a.status != 403 {
+		t.Errorf("an end user exports: %d", a.status)
+	}
+}
+
+func TestExportDevices(t *testing.T) {
+	h := newHome(t)
+	h.must("tokenA", "PUT", "/devices/"+h.kitchen, map[string]any{"tags": []string{"a", "b"}, "name": "Kit,chen", "latitude": 1.5})
+	a := h.call("tokenA", "GET", "/devices/export?sortBy=serialNumber", nil)
+	lines := strings.Split(a.text, "\n")
+	if a.status != 200 || len(lines) != 5 || !strings.HasPrefix(lines[1], `S-1,Sensor,Home / Upstairs,`) {
+		t.Fatalf("export: %d\n%s", a.status, a.text)
+	}
+	r := h.importCSV(t, "", a.text)
+	if got := tally(r); got != "created 0 updated 0 unchanged 3 refused 0 skipped 0" {
+		t.Errorf("the export imported again: %v", r)
+	}
+	if got := h.call("ann", "GET", "/devices/export", nil).text; strings.Count(got, "\n") != 2 {
+		t.Errorf("Ann's export: %s", got)
+	}
+	if got := h.call("tokenA", "GET", "/devices/export?serialNumber=S-2", nil).text; strings.Count(got, "\n") != 2 {
+		t.Errorf("a filtered export: %s", got)
+	}
+}
+
+func TestVerifyAndRebuild(t *testing.T) {
+	h := newHome(t)
+	check := func(want int) {
+		t.Helper()
+		problems, err := h.s.Verify()
+		if err != nil || (len(problems) == 0) != (want == 0) {
+			t.Errorf("verify: %v, %v", problems, err)
+		}
+	}
+	check(0)
+	h.s.finder.index(h.a.account).Delete("device", h.kitchen)
+	check(1)
+	if err := h.s.Rebuild(); err != nil {
+		t.Fatal(err)
+	}
+	check(0)
+	if got := fmt.Sprint(column(h.must("tokenA", "GET", "/devices?q=kitch*", nil), "name")); got != "[Kitchen]" {
+		t.Errorf("after rebuild: %s", got)
+	}
+}

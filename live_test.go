@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"xively/internal/rest"
+)
+
+// follow opens the live view of the account's log and returns its lines, until it ends.
+func (s *testServer) follow(token, query string) <-chan string {
+	s.t.Helper()
+	req, err := http.NewRequest("GET", s.url("https", "/api/v1/logs/tail"+query), nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := (&http.Client{Transport: s.http.Transport}).Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if resp.StatusCode != 200 || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
+		s.t.Fatalf("tail: %d %v", resp.StatusCode, resp.Header)
+	}
+	lines := make(chan string, 1000)
+	go func() {
+		defer close(lines)
+		defer resp.Body.Close()
+		for r := bufio.NewScanner(resp.Body); r.Scan(); {
+			lines <- r.Text()
+		}
+	}()
+	return lines
+}
+
+// sees waits for a line with all these words.
+func sees(t *testing.T, lines <-chan string, words ...string) {
+	t.Helper()
+	for end := time.After(20 * time.Second); ; {
+		select {
+		case l, ok := <-lines:
+			if !ok {
+				t.Fatalf("the live view ended before %q came", words)
+			}
+			all := true
+			for _, w := range words {
+				all = all && strings.Contains(l, w)
+			}
+			if all {
+				return
+			}
+		case <-end:
+			t.Fatalf("no %q within 20 s", words)
+		}
+	}
+}
+
+func ends(t *testing.T, lines <-chan string, within time.Duration) {
+	t.Helper()
+	for end := time.After(within); ; {
+		select {
+		case _, ok := <-lines:
+			if !ok {
+				return
+			}
+		case <-end:
+			t.Fatalf("the live view goes on after %v", within)
+		}
+	}
+}
+
+// What a sign-in opened ends with it: live views as well as MQTT connections.
+func TestSignOutEndsWhatIsOpen(t *testing.T) {
+	dir, accounts := newData(t, testEmail)
+	s := start(t, dir)
+	token, other := s.signIn(testEmail), s.signIn(testEmail)
+	mine, others := s.follow(token, ""), s.follow(other, "")
+	d := s.device(token, accounts[0].AccountID, s.template(token, accounts[0].AccountID), "L-1")
+	s.dial("tcp", d.id, d.id, d.secret)
+	sees(t, mine, "Device connected", d.id)
+	sees(t, others, "Device connected", d.id)
+
+	user, _ := s.dial("tls", "console", tokenUser, token)
+	s.must(token, "POST", "/api/v1/auth/logout", object{}, "")
+	ends(t, mine, 5*time.Second)
+	eventually(t, "the MQTT connection of the sign-in ends", func() bool { return !user.IsConnectionOpen() })
+	s.dial("tcp", d.id, d.id, d.secret) // takes over
+	sees(t, others, "Device", d.id)     // the other sign-in goes on
+
+	began := time.Now()
+	s.stop()
+	ends(t, others, time.Second)
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("the stop waited %v for a live view", took)
+	}
+}
+
+// The server's limits of time cut requests; a live view has its own.
+func TestLiveViewOutlastsTheLimits(t *testing.T) {
+	e := echo.New()
+	e.HTTPErrorHandler = rest.ErrorHandler(testLog(t))
+	s := &streams{}
+	e.GET("/api/v1/logs/tail", func(c echo.Context) error {
+		for range 3 {
+			time.Sleep(150 * time.Millisecond) // longer than the server's limits
+			if _, err := c.Response().Write([]byte("entry\n")); err != nil {
+				return err
+			}
+			c.Response().Flush()
+		}
+		return c.Request().Context().Err()
+	}, s.follow)
+	server := httptest.NewUnstartedServer(e)
+	server.Config.ReadTimeout, server.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
+	server.Start()
+	defer server.Close()
+	resp, err := http.Get(server.URL + "/api/v1/logs/tail")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if got, err := io.ReadAll(resp.Body); err != nil || string(got) != "entry\nentry\nentry\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// A stream that fails in the middle is cut: what came must not look like all there is.
+func TestBrokenStreamIsCut(t *testing.T) {
+	e := echo.New()
+	e.HTTPErrorHandler = rest.ErrorHandler(testLog(t))
+	e.Use(recoverPanics(testLog(t)))
+	s := &streams{}
+	e.GET("/api/v1/export", func(c echo.Context) error {
+		_, _ = c.Response().Write([]byte("half\n"))
+		return errors.New("the disk is gone")
+	}, s.follow)
+	server := httptest.NewServer(e)
+	defer server.Close()
+	resp, err := http.Get(server.URL + "/api/v1/export")
+	if err == nil {
+		defer resp.Body.Close()
+		_, err = io.ReadAll(resp.Body)
+	}
+	if err == nil {
+		t.Error("half of an export came as if it were all")
+	}
+}
+
+func TestNoStreamsWhileStopping(t *testing.T) {
+	s := &streams{}
+	e := echo.New()
+	e.HTTPErrorHandler = rest.ErrorHandler(testLog(t))
+	e.GET("/api/v1/logs/tail", func(c echo.Context) error { <-c.Request().Context().Done(); return nil }, s.follow)
+	done := make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		e.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/api/v1/logs/tail", nil).WithContext(ctx))
+		close(done)
+	}()
+	eventually(t, "the stream is open", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.open) == 1 })
+	s.close()
+	<-done
+	w := httptest.NewRecorder()
+	e.ServeHTTP(w, httptest.NewRequest("GET", "/api/v1/logs/tail", nil))
+	if w.Code != 503 || len(s.open) != 0 {
+		t.Errorf("%d, %d open", w.Code, len(s.open))
+	}
+}

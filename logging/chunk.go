@@ -1,0 +1,417 @@
+package logging
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"slices"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// A chunk holds up to chunkRows entries of one account, in order of arrival, in parts that are stored apart, so that a
+// search reads what it needs:
+//
+//	header   how many rows, between which times, how many of each severity; the times of each block of blockRows rows
+//	filters  which words, codes and tags are not in it; for each block, which variables are not (filter.go)
+//	origins  the distinct origins sorted by source, and for each the rows that come from it
+//	rare     the rows of each severity that not many have
+//	shapes   the distinct shapes, and each row's shape
+//	blocks   times, and the variables of the texts, blockRows rows at a time
+//
+// A shape is what entries of one log statement share: severity, code, tags and the patterns of the three texts. A pattern is a text
+// with a placeholder for each variable (words.go). Devices log few shapes, so that most questions are answered by looking at a
+// hundred shapes and not at thousands of texts; what is left of a text, the variables, compresses well beside its like.
+//
+//	header   version 1 │ rows │ minSeq │ maxSeq │ bytes of text │ bytes of the other parts │ rows of each severity ×9
+//	         │ per block: min and max of serviceTimestamp and of sourceTimestamp                        all varints
+//	filters  length │ filter of the words of shapes, of codes and tags │ per block: length │ filter of its variables
+//	origins  n u16 │ n × key 16 B │ (n+1) × start u16 │ rows × row u16 │ zstd( texts │ 4 × n text numbers u16, or u32
+//	         when there are many texts; the source's + 1 )
+//	         key: the source's UUID, or the front of its SHA-256; start: where an origin's rows begin     little-endian
+//	rare     for each severity of at most a rareShare-th of the rows, in order: row u16 …
+//	shapes   length │ zstd( patterns │ codes, tags │ n × ( severity, code, tags, patterns ×3, rows ) )
+//	         │ low bytes of rows' shapes │ high bytes, where there are more than 256 shapes
+//	block    length │ zstd( times │ seqs │ sourceTimestamps ) │ zstd( \n variable \n variable \n … )
+//	         times are differences to the row before, sourceTimestamps to the row's own time; variables by shape, by place
+//	         in the shape, by row
+const (
+	chunkRows    = 16_384 // fits a uint16
+	blockRows    = 2_048
+	rareShare    = 8
+	chunkVersion = 1
+	chunkText    = 4 << 20                 // bytes of text after which a chunk is full too
+	maxTexts     = originTexts * chunkRows // in a dictionary
+	maxFrame     = 32 << 20                // bytes; what a frame may decompress to
+)
+
+var (
+	compressor, _   = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(2), zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true))
+	decompressor, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(maxFrame))
+)
+
+var errChunk = errors.New("logging: a chunk of the log cannot be read")
+
+// part names one of a chunk's values.
+type part byte
+
+const (
+	headerPart part = iota
+	filterPart
+	originsPart
+	rarePart
+	shapesPart
+	blockPart // and the number of the block
+)
+
+func blocksOf(rows int) int { return (rows + blockRows - 1) / blockRows }
+
+// span is a closed range of times.
+type span struct{ min, max int64 }
+
+func (s span) has(ms int64) bool { return s.min <= ms && ms <= s.max }
+
+func (s *span) add(ms int64) { s.min, s.max = min(s.min, ms), max(s.max, ms) }
+
+func (s *span) merge(o span) { s.min, s.max = min(s.min, o.min), max(s.max, o.max) }
+
+// blockSpan is what the header knows of a block.
+type blockSpan struct{ service, source span }
+
+func (b *blockSpan) times(member string) span {
+	if member == "sourceTimestamp" {
+		return b.source
+	}
+	return b.service
+}
+
+// header is the part every search looks at first.
+type header struct {
+	count          int // of rows
+	minSeq, maxSeq uint64
+	text           int // bytes
+	size           int // bytes of the other parts
+	severities     [len(severityNames)]int
+	blocks         []blockSpan
+	blockSpan      // of all
+}
+
+func (h *header) append(b []byte) []byte {
+	b = append(b, chunkVersion)
+	for _, v := range [...]uint64{uint64(h.count), h.minSeq, h.maxSeq, uint64(h.text), uint64(h.size)} {
+		b = binary.AppendUvarint(b, v)
+	}
+	for _, n := range h.severities {
+		b = binary.AppendUvarint(b, uint64(n))
+	}
+	for _, s := range h.blocks {
+		for _, ms := range [...]int64{s.service.min, s.service.max, s.source.min, s.source.max} {
+			b = binary.AppendUvarint(b, uint64(ms))
+		}
+	}
+	return b
+}
+
+func parseHeader(data []byte) (h header, err error) {
+	if len(data) == 0 || data[0] != chunkVersion {
+		return h, errChunk
+	}
+	r := reader{data: data[1:]}
+	h.count = r.count(chunkRows)
+	h.minSeq, h.maxSeq = r.uvarint(), r.uvarint()
+	h.text, h.size = r.count(1<<30), r.count(1<<30)
+	for i := range h.severities {
+		h.severities[i] = r.count(chunkRows)
+	}
+	h.blocks = make([]blockSpan, blocksOf(h.count))
+	for i := range h.blocks {
+		s := &h.blocks[i]
+		for _, ms := range [...]*int64{&s.service.min, &s.service.max, &s.source.min, &s.source.max} {
+			*ms = int64(r.uvarint())
+		}
+		if i == 0 {
+			h.blockSpan = *s
+		}
+		h.service.merge(s.service)
+		h.source.merge(s.source)
+	}
+	if r.bad || len(r.data) > 0 || h.count == 0 {
+		return h, errChunk
+	}
+	return h, nil
+}
+
+// packed is a chunk in its stored form.
+type packed struct {
+	first   position // of the first row; the chunk's key
+	header  []byte
+	filters []byte
+	origin  []byte
+	rare    []byte
+	shapes  []byte
+	blocks  [][]byte
+}
+
+func (p *packed) size() int {
+	n := len(p.filters) + len(p.origin) + len(p.rare) + len(p.shapes)
+	for _, b := range p.blocks {
+		n += len(b)
+	}
+	return n
+}
+
+func (p *packed) part(of part, block int) []byte {
+	switch of {
+	case headerPart:
+		return p.header
+	case filterPart:
+		return p.filters
+	case originsPart:
+		return p.origin
+	case rarePart:
+		return p.rare
+	case shapesPart:
+		return p.shapes
+	}
+	return p.blocks[block]
+}
+
+// shape is what rows of one log statement share; its members are numbers in the packer's dictionaries.
+type shape struct {
+	severity byte // and ownBit
+	code     int
+	tags     int
+	patterns [texts]int
+}
+
+// packer makes chunks. It is used by one goroutine at a time, for one chunk.
+type packer struct {
+	patterns, codes, tags dictionary
+	shapes                map[shape]int
+	order                 []shape
+	counts                []int                 // rows of each shape
+	keys                  map[uint64]struct{}   // of the shapes
+	varKeys               []map[uint64]struct{} // of the variables of each block
+
+	rowShape []uint16
+	rowVars  [][]string // of the three texts, one after the other
+	scratch  []byte
+	vars     []string
+	lower    []byte
+}
+
+// dictionary numbers distinct texts in the order they come.
+type dictionary struct {
+	numbers map[string]int
+	texts   []string
+}
+
+func (d *dictionary) number(text []byte) (n int, fresh bool) {
+	if n, ok := d.numbers[string(text)]; ok {
+		return n, false
+	}
+	if d.numbers == nil {
+		d.numbers = map[string]int{}
+	}
+	n = len(d.texts)
+	d.texts = append(d.texts, string(text))
+	d.numbers[d.texts[n]] = n
+	return n, true
+}
+
+func (d *dictionary) append(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(len(d.texts)))
+	for _, s := range d.texts {
+		b = appendText(b, s)
+	}
+	return b
+}
+
+// pack makes a chunk of 1 to chunkRows lines, which it sorts by arrival.
+func pack(lines []*line) *packed {
+	slices.SortFunc(lines, func(a, b *line) int { return a.position.compare(b.position) })
+	p := packer{shapes: map[shape]int{}, keys: map[uint64]struct{}{}}
+	for range blocksOf(len(lines)) {
+		p.varKeys = append(p.varKeys, map[uint64]struct{}{})
+	}
+	p.rowShape, p.rowVars = make([]uint16, len(lines)), make([][]string, len(lines))
+	h := header{count: len(lines), minSeq: lines[0].seq, blocks: make([]blockSpan, blocksOf(len(lines)))}
+	for row, l := range lines {
+		p.add(row, l)
+		h.severities[l.severity]++
+		h.text += l.bytes()
+		h.minSeq, h.maxSeq = min(h.minSeq, l.seq), max(h.maxSeq, l.seq)
+		b := &h.blocks[row/blockRows]
+		if row%blockRows == 0 {
+			b.service, b.source = span{l.time, l.time}, span{l.sourceTime, l.sourceTime}
+		}
+		b.service.add(l.time)
+		b.source.add(l.sourceTime)
+	}
+	k := &packed{first: lines[0].position, filters: p.packFilters(), origin: packOrigins(lines), shapes: p.packShapes()}
+	for from := 0; from < len(lines); from += blockRows {
+		k.blocks = append(k.blocks, p.packBlock(lines[from:min(from+blockRows, len(lines))], from))
+	}
+	k.rare = packRare(lines, &h)
+	h.size = k.size()
+	k.header = h.append(nil)
+	return k
+}
+
+func (p *packer) key(kind byte, text []byte) { p.keys[hashKey(kind, text)] = struct{}{} }
+
+// words adds the words of s to the keys of shapes.
+func (p *packer) words(s string) {
+	eachWord(s, func(from, to int, _ bool) bool {
+		p.keys[p.word(s[from:to])] = struct{}{}
+		return true
+	})
+}
+
+// word returns the key of a word.
+func (p *packer) word(s string) uint64 {
+	p.scratch = append(p.scratch[:0], s...)
+	var low []byte
+	low, p.lower = lowered(p.scratch, p.lower)
+	return hashKey(wordKey, low)
+}
+
+func (p *packer) add(row int, l *line) {
+	sh := shape{severity: l.kindByte()}
+	p.vars = p.vars[:0]
+	for t, s := range l.text {
+		p.scratch, p.vars = appendPattern(p.scratch[:0], s, p.vars)
+		n, fresh := p.patterns.number(p.scratch)
+		if sh.patterns[t] = n; fresh {
+			p.words(p.patterns.texts[n])
+		}
+	}
+	for _, v := range p.vars {
+		p.varKeys[row/blockRows][p.word(v)] = struct{}{}
+	}
+	var fresh bool
+	if sh.code, fresh = p.codes.number(append(p.scratch[:0], l.code...)); fresh {
+		p.key(codeKey, []byte(l.code))
+		p.words(l.code)
+	}
+	p.scratch = p.scratch[:0]
+	for _, tag := range l.tags {
+		p.scratch = appendText(p.scratch, tag)
+	}
+	if sh.tags, fresh = p.tags.number(p.scratch); fresh {
+		for _, tag := range l.tags {
+			p.key(tagKey, []byte(tag))
+			p.words(tag)
+		}
+	}
+	n, ok := p.shapes[sh]
+	if !ok {
+		n = len(p.order)
+		p.shapes[sh] = n
+		p.order, p.counts = append(p.order, sh), append(p.counts, 0)
+	}
+	p.counts[n]++
+	p.rowShape[row] = uint16(n)
+	p.rowVars[row] = slices.Clone(p.vars)
+}
+
+func (p *packer) packFilters() []byte {
+	b := appendFilter(nil, p.keys)
+	for _, keys := range p.varKeys {
+		b = appendFilter(b, keys)
+	}
+	return b
+}
+
+func appendFilter(b []byte, keys map[uint64]struct{}) []byte {
+	f := newFilter(len(keys))
+	for h := range keys {
+		f.add(h)
+	}
+	return append(binary.AppendUvarint(b, uint64(len(f))), f...)
+}
+
+func (p *packer) packShapes() []byte {
+	b := p.patterns.append(nil)
+	b = p.codes.append(b)
+	b = p.tags.append(b)
+	b = binary.AppendUvarint(b, uint64(len(p.order)))
+	for i, s := range p.order {
+		b = append(b, s.severity)
+		for _, v := range [...]int{s.code, s.tags, s.patterns[0], s.patterns[1], s.patterns[2], p.counts[i]} {
+			b = binary.AppendUvarint(b, uint64(v))
+		}
+	}
+	frame := compressor.EncodeAll(b, nil)
+	b = append(binary.AppendUvarint(nil, uint64(len(frame))), frame...)
+	for _, s := range p.rowShape {
+		b = append(b, byte(s))
+	}
+	for _, s := range p.rowShape {
+		if len(p.order) > 256 {
+			b = append(b, byte(s>>8))
+		}
+	}
+	return b
+}
+
+// appendFrames appends two frames, the length of the first in front.
+func appendFrames(b, first, second []byte) []byte {
+	frame := compressor.EncodeAll(first, nil)
+	b = binary.AppendUvarint(b, uint64(len(frame)))
+	b = append(b, frame...)
+	return compressor.EncodeAll(second, b)
+}
+
+func (p *packer) packBlock(lines []*line, from int) []byte {
+	times := make([]byte, 0, 8*len(lines))
+	before := lines[0].position
+	for _, l := range lines {
+		times = binary.AppendVarint(times, l.time-before.time)
+		before.time = l.time
+	}
+	for _, l := range lines {
+		times = binary.AppendVarint(times, int64(l.seq-before.seq))
+		before.seq = l.seq
+	}
+	for _, l := range lines {
+		times = binary.AppendVarint(times, l.sourceTime-l.time)
+	}
+	rows := make([]uint16, len(lines)) // by shape
+	for i := range rows {
+		rows[i] = uint16(i)
+	}
+	slices.SortStableFunc(rows, func(a, b uint16) int { return cmp.Compare(p.rowShape[from+int(a)], p.rowShape[from+int(b)]) })
+	vars := []byte{'\n'}
+	for len(rows) > 0 {
+		n := 1
+		for n < len(rows) && p.rowShape[from+int(rows[n])] == p.rowShape[from+int(rows[0])] {
+			n++
+		}
+		for k := range p.rowVars[from+int(rows[0])] {
+			for _, row := range rows[:n] {
+				vars = append(append(vars, p.rowVars[from+int(row)][k]...), '\n')
+			}
+		}
+		rows = rows[n:]
+	}
+	return appendFrames(binary.AppendUvarint(nil, lines[0].seq), times, vars)
+}
+
+// rare reports whether the rare part lists the rows of a severity.
+func (h *header) rare(severity int) bool { return h.severities[severity]*rareShare <= h.count }
+
+func packRare(lines []*line, h *header) []byte {
+	var b []byte
+	for severity := range h.severities {
+		if !h.rare(severity) {
+			continue
+		}
+		for row, l := range lines {
+			if int(l.severity) == severity {
+				b = binary.LittleEndian.AppendUint16(b, uint16(row))
+			}
+		}
+	}
+	return b
+}

@@ -1,0 +1,164 @@
+package logging
+
+import (
+	"strings"
+)
+
+// shapes is the part of that name.
+type shapes struct {
+	list     []shapeInfo
+	patterns []string // may hold placeholders
+	column   []byte   // low bytes of the rows' shapes, and high bytes where there are so many
+	ofRow    []uint16 // column decoded, when needed
+}
+
+type shapeInfo struct {
+	line // severity, own, code, tags; the texts are patterns
+	rows int
+	vars [texts + 1]int // where each text's variables begin among all; the last is their count
+}
+
+func (c *chunk) shapes() *shapes {
+	if c.shaped != nil {
+		return c.shaped
+	}
+	c.shaped = &shapes{}
+	data, column := c.frames(c.get(shapesPart, 0))
+	r := reader{data: data}
+	s := shapes{column: column, patterns: r.patterns()}
+	codes, tags := r.texts(), r.tagSets()
+	n := r.count(c.count)
+	s.list = make([]shapeInfo, n)
+	total := 0
+	for i := range s.list {
+		r.shape(&s.list[i], s.patterns, codes, tags)
+		total += s.list[i].rows
+	}
+	planes := 1
+	if n > 256 {
+		planes = 2
+	}
+	if r.bad || len(r.data) > 0 || total != c.count || len(column) != planes*c.count {
+		c.damaged()
+		return c.shaped
+	}
+	c.shaped = &s
+	return c.shaped
+}
+
+// patterns reads a dictionary of texts that may hold placeholders.
+func (r *reader) patterns() []string {
+	all := make([]string, 0, 64)
+	for n := r.count(min(len(r.data), maxTexts)); n > 0 && !r.bad; n-- {
+		all = append(all, string(r.bytes(r.count(len(r.data)))))
+	}
+	return all
+}
+
+func (r *reader) tagSets() [][]string {
+	var all [][]string
+	for n := r.count(min(len(r.data), maxTexts)); n > 0 && !r.bad; n-- {
+		in := reader{data: r.bytes(r.count(len(r.data)))}
+		var set []string
+		for len(in.data) > 0 {
+			set = append(set, in.text())
+		}
+		r.bad = r.bad || in.bad
+		all = append(all, set)
+	}
+	return all
+}
+
+func (r *reader) shape(s *shapeInfo, patterns, codes []string, tags [][]string) {
+	severity := r.bytes(1)
+	code, set := r.count(1<<16), r.count(1<<16)
+	if r.bad || int(severity[0]&^ownBit) >= len(severityNames) || code >= len(codes) || set >= len(tags) {
+		r.bad, r.data = true, nil
+		return
+	}
+	s.severity, s.own = severity[0]&^ownBit, severity[0]&ownBit != 0
+	s.code, s.tags = codes[code], tags[set]
+	for t := range s.text {
+		n := r.count(1 << 17)
+		if n >= len(patterns) {
+			r.bad, r.data = true, nil
+			return
+		}
+		s.text[t] = patterns[n]
+		s.vars[t+1] = s.vars[t] + strings.Count(patterns[n], "\xff")
+	}
+	s.rows = r.count(chunkRows)
+}
+
+// shapeOf returns every row's shape.
+func (c *chunk) shapeOf() []uint16 {
+	s := c.shapes()
+	if s.ofRow != nil {
+		return s.ofRow
+	}
+	s.ofRow = make([]uint16, c.count)
+	if len(s.column) == 0 {
+		return s.ofRow // damaged
+	}
+	for row := range s.ofRow {
+		v := uint16(s.column[row])
+		if len(s.column) > c.count {
+			v |= uint16(s.column[c.count+row]) << 8
+		}
+		if int(v) >= len(s.list) {
+			c.damaged()
+			v = 0
+		}
+		s.ofRow[row] = v
+	}
+	return s.ofRow
+}
+
+// byShape returns the rows whose shape matches.
+func (c *chunk) byShape(matches func(*line) bool) rowSet {
+	s := c.shapes()
+	chosen := make([]bool, len(s.list))
+	for i := range s.list {
+		chosen[i] = matches(&s.list[i].line)
+	}
+	return c.ofShapes(chosen)
+}
+
+func (c *chunk) ofShapes(chosen []bool) rowSet {
+	rows := 0
+	for i, yes := range chosen {
+		if yes {
+			rows += c.shapes().list[i].rows
+		}
+	}
+	switch rows {
+	case 0:
+		return nil
+	case c.count:
+		return c.all()
+	}
+	set := newRowSet(c.count)
+	if column := c.shapes().column; len(column) == c.count { // the usual case, quickly
+		var is [256]uint64
+		for i, yes := range chosen {
+			if yes {
+				is[i] = 1
+			}
+		}
+		for row, s := range column {
+			set[row/64] |= is[s] << (row % 64)
+		}
+		return set
+	}
+	for row, s := range c.shapeOf() {
+		if chosen[s] {
+			set.set(row)
+		}
+	}
+	return set
+}
+
+// withText returns the rows that have text t.
+func (c *chunk) withText(t int) rowSet {
+	return c.byShape(func(l *line) bool { return l.text[t] != "" })
+}
