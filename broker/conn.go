@@ -60,6 +60,7 @@ type conn struct {
 	dirty    bool        // in some publisher's list of connections to flush
 	flushing bool        // somebody writes, or CONNACK may not leave yet; others only append
 	shedding bool        // full for so long that publishers no longer wait for it
+	told     bool        // the log knows that messages are dropped since it last caught up
 	dead     bool        // nothing is appended any more
 	hungry   bool        // the session stopped sending for want of room: resume it when out is empty
 	room     chan struct{}
@@ -425,7 +426,7 @@ func (c *conn) drain() {
 		}
 		c.outMu.Lock()
 		if len(c.out) == 0 || c.dead {
-			c.flushing, c.shedding, c.hungry = false, false, false
+			c.flushing, c.shedding, c.hungry, c.told = false, false, false, false
 			c.outMu.Unlock()
 			break
 		}

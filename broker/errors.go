@@ -16,6 +16,7 @@ const (
 	reasonShutdown    = "server is stopping"
 	reasonSlowPacket  = "a packet stayed incomplete for too long"
 	reasonSlowClient  = "client took nothing for too long"
+	reasonShedding    = "the client is too slow: QoS 0 messages are dropped until it has taken what waits (broker.outgoing_bytes)"
 	reasonStorage     = "server storage failed"
 	reasonUnexpected  = "internal error"
 	reasonNoConnect   = "no CONNECT in time"

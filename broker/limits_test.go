@@ -40,6 +40,9 @@ func TestSlowSubscriberShedsQoS0(t *testing.T) {
 		if st.Delivered+st.DroppedQoS0 != 2*n {
 			t.Errorf("%d delivered and %d dropped are not %d", st.Delivered, st.DroppedQoS0, 2*n)
 		}
+		if told(b, "refused slow deliver a: the client is too slow") != 1 {
+			t.Error("the log was not told, once, that messages are dropped")
+		}
 		time.Sleep(cfg.WriteTimeout + time.Second)
 		if told(b, "disconnected slow: client took nothing for too long") != 1 {
 			t.Error("the slow client was not closed")

@@ -154,7 +154,7 @@ func (p *publisher) send(r *route, m *message) uint64 {
 	for _, t := range r.targets {
 		qos := min(t.qos, m.qos)
 		if qos == 0 {
-			if c := t.s.conn.Load(); c != nil && p.sendQoS0(c, p.encode(m, 0).bytes) {
+			if c := t.s.conn.Load(); c != nil && p.sendQoS0(c, r.topic, p.encode(m, 0).bytes) {
 				delivered++
 			}
 		} else if !t.s.persistent() {
@@ -259,15 +259,19 @@ func (p *publisher) shared(name string, m *message) *Message {
 	return p.body
 }
 
-// sendQoS0 appends an encoded packet to a receiver. A full one does not get it, and that is counted.
-func (p *publisher) sendQoS0(c *conn, b []byte) bool {
+// sendQoS0 appends an encoded packet to a receiver. A full one does not get it: that is counted, and told once until it has caught up.
+func (p *publisher) sendQoS0(c *conn, name string, b []byte) bool {
 	c.outMu.Lock()
 	if c.dead || !c.hasRoomLocked(len(b)) {
-		dropped := !c.dead
+		dropped, tell := !c.dead, !c.dead && !c.told
+		c.told = c.told || tell
 		c.outMu.Unlock()
 		if dropped {
 			p.srv.stats.droppedQoS0.Add(1)
 			c.drops.Add(1)
+		}
+		if tell {
+			p.srv.events.Refused(c.info, "deliver", name, reasonShedding)
 		}
 		return false
 	}

@@ -26,6 +26,8 @@ var troubleCases = []struct {
 	{"malformedValues", []Entry{{Severity: Warning, Code: "422", Message: "Message on “t” delivered but not stored: byte 14 (line 2): the numericValue \"7x\" is not a decimal number",
 		Custom: map[string]any{"topic": "t"}}}, "cannot be read as points", "CSV"},
 	{"slowSubscriber", []Entry{gone("client took nothing for too long")}, "more slowly than they come", "fewer topics"},
+	{"slowSubscriber", []Entry{refused("deliver", "t", "the client is too slow: QoS 0 messages are dropped until it has taken what waits (broker.outgoing_bytes)")}, "more slowly than they come", "fewer topics"},
+	{"untrustedCertificate", []Entry{{SourceID: "10.0.0.7", SourceType: AddressSource, Severity: Warning, Message: "TLS handshake from 10.0.0.7 failed: remote error: tls: bad certificate"}}, "does not accept the platform's certificate", "ca.pem"},
 	{"fullQueue", []Entry{refused("deliver", "t", "the session's queue is full (broker.queue_messages, broker.queue_bytes): new messages are dropped until the client takes some")}, "queue is full", "broker.queue_messages"},
 	{"takeoverFight", []Entry{gone(takenOver), gone(takenOver), gone(takenOver)}, "same client id", "of its own"},
 	{"disabledDevice", []Entry{gone("the device was deleted"), refused("connect", "", "The user name or the secret is wrong.")}, "deleted or disabled", "Restore"},
