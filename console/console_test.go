@@ -34,7 +34,13 @@ func TestServe(t *testing.T) {
 		{"HEAD", "/", 200, "text/html", ""},
 		{"GET", "/setup", 200, "text/html", "<title>xively"},
 		{"GET", "/devices/0b6e", 200, "text/html", "<title>xively"},
-		{"GET", "/app.js", 200, "text/javascript", "fetch("},
+		{"GET", "/sign-in?next=%2Foauth2%2Fauthorize", 200, "text/html", "<title>xively"},
+		{"GET", "/forgot-password", 200, "text/html", "<title>xively"},
+		{"GET", "/reset-password", 200, "text/html", "<title>xively"},
+		{"GET", "/invitation", 200, "text/html", "<title>xively"},
+		{"GET", "/security", 200, "text/html", "<title>xively"},
+		{"GET", "/app.js", 200, "text/javascript", "./sign-in.js"},
+		{"GET", "/api.js", 200, "text/javascript", "fetch("},
 		{"GET", "/app.css", 200, "text/css", "color-scheme"},
 		{"GET", "/settings.json", 200, "application/json", `"tlsPort":8443`},
 		{"GET", "/nothing.js", 404, "", ""},
@@ -77,6 +83,32 @@ func TestPagesFitTheContentPolicy(t *testing.T) {
 		}
 		if strings.HasSuffix(name, ".js") && regexp.MustCompile(`innerHTML|\beval\(|new Function`).Match(f.content) {
 			t.Errorf("%s makes markup or code from text", name)
+		}
+	}
+}
+
+// A module that is imported but not there would leave every page blank.
+func TestImportedModulesAreThere(t *testing.T) {
+	files, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	imports := regexp.MustCompile(`(?m)^import \{([^}]*)\} from '\./([^']+)';$`)
+	seen := map[string]bool{"app.js": true}
+	for name, f := range files {
+		for _, m := range imports.FindAllStringSubmatch(string(f.content), -1) {
+			seen[m[2]] = true
+			for symbol := range strings.SplitSeq(m[1], ",") {
+				exported := regexp.MustCompile(`(?m)^export (?:async )?(?:function|const) ` + strings.TrimSpace(symbol) + `\b`)
+				if !exported.Match(files[m[2]].content) {
+					t.Errorf("%s imports %s, which %s does not export", name, strings.TrimSpace(symbol), m[2])
+				}
+			}
+		}
+	}
+	for name := range files {
+		if strings.HasSuffix(name, ".js") && !seen[name] {
+			t.Errorf("%s is imported by nothing", name)
 		}
 	}
 }
