@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 
 	"xively/blueprint"
 	"xively/broker"
@@ -91,9 +92,11 @@ func (c channels) Describe(account, topic string) (timeseries.Channel, bool) {
 type events struct {
 	logs      *logging.Service
 	directory *blueprint.Service
+	seen      *addresses
 }
 
 func (e events) Connected(c broker.ConnInfo) {
+	e.seen.saw(host(c.Remote), c.Principal.AccountID)
 	e.setConnected(c, true)
 	entry := e.entry(c, logging.Lifecycle, "200", title(c.Principal)+" connected")
 	entry.Custom["connected"] = true
@@ -109,12 +112,16 @@ func (e events) Disconnected(c broker.ConnInfo, reason string) {
 
 func (e events) setConnected(c broker.ConnInfo, connected bool) {
 	if c.Principal.Kind == auth.Device {
-		ip, _, _ := net.SplitHostPort(c.Remote)
-		e.directory.SetConnected(c.Principal.ID, connected, c.At, ip)
+		e.directory.SetConnected(c.Principal.ID, connected, c.At, host(c.Remote))
 	}
 }
 
 func (e events) Refused(c broker.ConnInfo, action, object, reason string) {
+	if action == "handshake" {
+		e.handshakeFailed(c, reason)
+		return
+	}
+	e.seen.saw(host(c.Remote), c.Principal.AccountID)
 	message := title(c.Principal) + ": " + action + " refused: " + reason
 	if object != "" {
 		message = title(c.Principal) + ": " + action + " " + quoted(object) + " refused: " + reason
@@ -123,6 +130,25 @@ func (e events) Refused(c broker.ConnInfo, action, object, reason string) {
 	entry.Custom["action"], entry.Custom["topic"] = action, object
 	entry.Tags = []string{"refused"}
 	e.logs.Report(c.Principal.String()+c.ClientID, entry)
+}
+
+// handshakeFailed tells the accounts whose clients came from that address before.
+func (e events) handshakeFailed(c broker.ConnInfo, reason string) {
+	from := host(c.Remote)
+	for _, account := range e.seen.at(from) {
+		c.Principal.AccountID = account
+		entry := e.entry(c, logging.Warning, "403", "TLS handshake from "+from+" failed: "+reason)
+		entry.SourceType, entry.SourceID = logging.AddressSource, from
+		entry.Custom["action"] = "handshake"
+		entry.Tags = []string{"refused"}
+		e.logs.Report("address "+from, entry)
+	}
+}
+
+// host is a remote address without its port.
+func host(remote string) string {
+	h, _, _ := net.SplitHostPort(remote)
+	return h
 }
 
 // Denied tells of a refusal over REST.
@@ -148,9 +174,13 @@ func (e events) Packet(p auth.Principal, clientID string, in bool, typ byte, top
 // Malformed tells that a time-series channel got something that is no point.
 func (e events) Malformed(account, topic string, from auth.Principal, reason string) {
 	from.AccountID = account
-	entry := e.entry(broker.ConnInfo{Principal: from}, logging.Warning, "422",
+	about := from
+	if ch, ok := e.directory.Channel(account, topic); ok { // the device's log tells it, whoever published for the device
+		about = auth.Principal{Kind: auth.Device, AccountID: account, ID: ch.DeviceID}
+	}
+	entry := e.entry(broker.ConnInfo{Principal: about}, logging.Warning, "422",
 		"Message on "+quoted(topic)+" delivered but not stored: "+reason)
-	entry.Custom["topic"] = topic
+	entry.Custom["topic"], entry.Custom["publisher"] = topic, from.String()
 	entry.Tags = []string{"malformed"}
 	e.logs.Report(topic, entry)
 }
@@ -184,7 +214,7 @@ func (e events) entry(c broker.ConnInfo, severity, code, message string) logging
 	}
 	if c.Remote != "" {
 		entry.Custom["clientId"], entry.Custom["remote"], entry.Custom["transport"] = c.ClientID, c.Remote, c.Transport
-		entry.Details = c.Protocol + " by " + c.Transport + " from " + c.Remote
+		entry.Details = strings.TrimSpace(c.Protocol + " by " + c.Transport + " from " + c.Remote)
 		if c.TLSVersion != "" {
 			entry.Details += ", " + c.TLSVersion
 		}

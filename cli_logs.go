@@ -222,7 +222,7 @@ func (c *client) tail(ctx context.Context, text string, told io.Writer, show fun
 		if ctx.Err() != nil {
 			return nil
 		}
-		fmt.Fprintln(told, "connecting again:", cmp.Or(fmt.Sprint(err), "the view ended"))
+		fmt.Fprintln(told, "connecting again:", err)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -230,6 +230,8 @@ func (c *client) tail(ctx context.Context, text string, told io.Writer, show fun
 		}
 	}
 }
+
+var errViewEnded = errors.New("the server ended the view")
 
 // readEvents reads server-sent events until they end and returns the id of the last one.
 func readEvents(r io.Reader, last string, told io.Writer, show func(object) error) (string, error) {
@@ -259,7 +261,7 @@ func readEvents(r io.Reader, last string, told io.Writer, show func(object) erro
 			event = ""
 		}
 	}
-	return last, cmp.Or(lines.Err(), io.EOF)
+	return last, cmp.Or(lines.Err(), errViewEnded)
 }
 
 // newDiagnoseCommand is of the device commands: what its log and its flight recorder come to.

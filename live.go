@@ -18,9 +18,11 @@ import (
 // Most requests are small and soon over, and http.go bounds them so. These are not; what replaces the bounds is given to
 // those only who have shown a token.
 
+const tailRoute = "/api/v1/logs/tail"
+
 // streamRoutes answer for as long as the client reads on.
 var streamRoutes = map[string]bool{
-	"/api/v1/logs/tail": true, "/api/v1/logs/export": true, "/api/v1/export": true, "/api/v1/devices/export": true,
+	tailRoute: true, "/api/v1/logs/export": true, "/api/v1/export": true, "/api/v1/devices/export": true,
 }
 
 // uploadRoutes take a POST with a longer body, in bytes, and may work on it for uploadTime.
@@ -36,6 +38,8 @@ const (
 	// streamWrite is how long the reader of a stream may take for a piece of it.
 	streamWrite = 30 * time.Second
 	uploadTime  = 10 * time.Minute
+	// recheck is how soon a live view ends after the right to it.
+	recheck = 4 * time.Second
 )
 
 // bodyLimit returns the longest body of a request, and whether it is one of the long ones.
@@ -48,6 +52,8 @@ func bodyLimit(method, route string) (most int64, long bool) {
 
 // streams are the requests on streamRoutes that are being answered, to be ended with the sign-in they were made with.
 type streams struct {
+	stillMay func(auth.Principal) error // asked about the caller of a live view every recheck; nil: not asked
+
 	mu     sync.Mutex
 	open   map[*stream]bool
 	closed bool
@@ -80,6 +86,9 @@ func (s *streams) stream(c echo.Context, next echo.HandlerFunc) error {
 		return fault.New(fault.Unavailable, "The server is stopping. Try again in a moment.")
 	}
 	defer s.remove(one)
+	if c.Path() == tailRoute && s.stillMay != nil {
+		go s.watch(ctx, one) // ends with the request
+	}
 	plain := c.Response().Writer
 	deadlines := http.NewResponseController(plain)
 	// What is read beside a long answer is the end of the connection; a deadline would be taken for it.
@@ -120,6 +129,23 @@ func upload(c echo.Context, next echo.HandlerFunc) error {
 	_ = deadlines.SetWriteDeadline(end.Add(writeTimeout))
 	c.SetRequest(c.Request().WithContext(ctx))
 	return next(c)
+}
+
+// watch ends a live view whose caller may not see it any more.
+func (s *streams) watch(ctx context.Context, one *stream) {
+	tick := time.NewTicker(recheck)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if s.stillMay(one.who) != nil {
+				one.end()
+				return
+			}
+		}
+	}
 }
 
 func (s *streams) add(one *stream) bool {

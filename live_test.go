@@ -104,6 +104,30 @@ func TestSignOutEndsWhatIsOpen(t *testing.T) {
 	}
 }
 
+// Whoever is no admin any more sees nothing more of the log, live views that are open included.
+func TestLogIsForAdmins(t *testing.T) {
+	dir, accounts := newData(t, testEmail)
+	s := start(t, dir)
+	token, account := s.signIn(testEmail), accounts[0].AccountID
+	made := s.must(token, "POST", "/api/v1/account-users", object{"accountId": account, "name": "Max", "role": "admin",
+		"createIdmUser": true, "idmUserEmail": "max@example.com"}, "accountUser")
+	if err := s.identity.ResetUser(t.Context(), account, "max@example.com", testPassword); err != nil {
+		t.Fatal(err)
+	}
+	max := s.signIn("max@example.com")
+	view := s.follow(max, "")
+	s.must(token, "PUT", "/api/v1/account-users/"+cell(made["id"]), object{"role": "member"}, "accountUser")
+	ends(t, view, 10*time.Second)
+	for _, path := range []string{"/api/v1/logs", "/api/v1/logs/tail", "/api/v1/logs/histogram"} {
+		if status, answer := s.call(max, "GET", path, nil); status != 403 || !strings.Contains(cell(answer["message"]), "for admins") {
+			t.Errorf("%s for a member: %d %v", path, status, answer)
+		}
+	}
+	if status, _ := s.call(max, "POST", "/api/v1/logs/search", object{}); status != 403 {
+		t.Errorf("search for a member: %d", status)
+	}
+}
+
 // The server's limits of time cut requests; a live view has its own.
 func TestLiveViewOutlastsTheLimits(t *testing.T) {
 	e := echo.New()

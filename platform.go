@@ -117,7 +117,7 @@ func (p *platform) openModules() (err error) {
 		return err
 	}
 	p.onClose(func(context.Context) error { return p.logs.Close() })
-	p.events = events{p.logs, p.blueprint}
+	p.events = events{p.logs, p.blueprint, new(addresses)}
 	if p.timeseries, err = timeseries.New(p.cfg.TimeSeries, p.db, topics, reading{p.blueprint}, p.events, p.log.With("module", "timeseries")); err != nil {
 		return err
 	}
@@ -156,6 +156,7 @@ func (p *platform) openModules() (err error) {
 		}, "the sign-in it was made with has ended")
 	})
 	p.identity.OnAudit(p.events.Audited)
+	p.streams.stillMay = func(who auth.Principal) error { return p.blueprint.MayAdminister(who, "the log", "") }
 	return nil
 }
 

@@ -37,6 +37,15 @@ func (s *Service) addMember(tx *storage.Tx, accountID, userID, kind string, in m
 	return o.ID, nil
 }
 
+// MayAdminister returns nil for an admin of the account, else Forbidden with the reason. what is asked for, such as "the log",
+// and remote, where the request comes from, stand in the refusal that is told (OnDenied).
+func (s *Service) MayAdminister(p auth.Principal, what, remote string) error {
+	if err := mayAsk(p); err != nil {
+		return err
+	}
+	return s.viewFor(caller{p, remote}, func(t *txn) error { return t.adminsOnly(what) })
+}
+
 // AdminUserIDs returns the identities of the account's admins, in no order.
 func (s *Service) AdminUserIDs(tx *storage.Tx, accountID string) (userIDs []string, err error) {
 	t := s.begin(tx, auth.Principal{AccountID: accountID})

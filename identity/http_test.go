@@ -13,12 +13,14 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"xively/internal/openapi/openapitest"
 	"xively/internal/rest"
 	"xively/internal/rest/resttest"
 )
 
 func (f *fixture) handler() http.Handler {
 	e := echo.New()
+	e.Pre(openapitest.Pre(f.t))
 	e.HTTPErrorHandler = rest.ErrorHandler(slog.New(slog.DiscardHandler))
 	g := e.Group("/api/v1")
 	f.Routes(g)

@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"xively/internal/auth"
+	"xively/internal/openapi/openapitest"
 	"xively/internal/rest"
 	"xively/storage/storagetest"
 )
@@ -21,6 +22,7 @@ import (
 // serve answers for the service as the root does, for a caller of the test's choosing.
 func (w *world) serve(t *testing.T, caller auth.Principal) http.Handler {
 	e := echo.New()
+	e.Pre(openapitest.Pre(t))
 	e.HTTPErrorHandler = rest.ErrorHandler(storagetest.Log(t))
 	w.Routes(e.Group("/api/v1", func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {

@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"xively/internal/auth"
+	"xively/internal/openapi/openapitest"
 	"xively/internal/rest"
 	"xively/storage/storagetest"
 )
@@ -20,6 +21,7 @@ import (
 // newAPI mounts the routes as the platform does; the header Caller-Account says who calls.
 func newAPI(t testing.TB, w *world) *echo.Echo {
 	e := echo.New()
+	e.Pre(openapitest.Pre(t, "foo"))
 	e.HTTPErrorHandler = rest.ErrorHandler(storagetest.Log(t))
 	g := e.Group("/api/v4", func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {

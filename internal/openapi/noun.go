@@ -80,17 +80,32 @@ func (n *noun) request(toCreate bool) object {
 			name += "!"
 		}
 		if isText {
-			v = takesNull(strings.TrimPrefix(text, "sent "))
+			v = input(strings.TrimPrefix(text, "sent "))
+			if strings.HasSuffix(name, "!") {
+				v = strings.Replace(v.(string), "uuid?", "uuid", 1)
+			}
 		}
 		members[name] = v
 	}
 	return members
 }
 
-// takesNull lets null unset a field.
-func takesNull(text string) string {
+// inputs are the schemas of what requests may send for a type of answers: forms have only texts, and old clients send
+// numbers where texts belong. All of them take null, which unsets.
+var inputs = map[string]string{
+	"string": "TextInput", "number": "NumberInput", "boolean": "BooleanInput", "false|true": "BooleanInput", "time": "TimeInput", "string*": "TextsInput",
+}
+
+// input is the shorthand of a field in requests.
+func input(text string) string {
 	kind, meaning, described := strings.Cut(text, " -- ")
-	if !strings.HasSuffix(kind, "?") {
+	kind = strings.TrimSuffix(kind, "?")
+	switch {
+	case inputs[kind] != "":
+		kind = inputs[kind]
+	case strings.ContainsRune(kind, '|'):
+		kind += "|?" // the empty text unsets, too
+	default:
 		kind += "?"
 	}
 	if described {
@@ -167,6 +182,9 @@ func article(title string) string {
 }
 
 func plural(title string) string {
+	if what, of, ok := strings.Cut(title, " of "); ok {
+		return plural(what) + " of " + of
+	}
 	if strings.HasSuffix(title, "ch") {
 		return title + "es"
 	}

@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"bytes"
+	"compress/gzip"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -50,10 +51,21 @@ func Routes(g *echo.Group) error {
 	return nil
 }
 
+// send answers with content, compressed for who takes that: the document is long, and much the same all over.
 func send(kind string, content []byte) echo.HandlerFunc {
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, _ = z.Write(content) // a buffer takes everything
+	_ = z.Close()
 	return func(c echo.Context) error {
-		c.Response().Header().Set("Cache-Control", "no-cache")
-		return c.Blob(http.StatusOK, kind, content)
+		h := c.Response().Header()
+		h.Set("Cache-Control", "no-cache")
+		h.Add("Vary", "Accept-Encoding")
+		if !strings.Contains(c.Request().Header.Get("Accept-Encoding"), "gzip") {
+			return c.Blob(http.StatusOK, kind, content)
+		}
+		h.Set("Content-Encoding", "gzip")
+		return c.Blob(http.StatusOK, kind, packed.Bytes())
 	}
 }
 
@@ -104,8 +116,8 @@ func build() (object, error) {
 
 const introduction = "The REST interface of a connected-product platform. Success is status 200, also for what is created. " +
 	"Objects come in an envelope named after them; lists have `results` and `meta`, whose `count` is that of all matches. " +
-	"A change is partial, and may carry the object's `version` in the `etag` header. Bodies are JSON or a form; numbers and " +
-	"booleans may be texts, and members nobody knows are not looked at. Times are UTC."
+	"A change is partial, and may carry the object's `version` in the `etag` header. Bodies are JSON or a form, whose " +
+	"texts stand for numbers and booleans, too; members and parameters nobody knows are not looked at. Times are UTC."
 
 // add puts a part's paths and schemas into the document.
 func (p *part) add(paths, schemas object) error {

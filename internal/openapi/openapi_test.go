@@ -1,8 +1,10 @@
 package openapi
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http/httptest"
 	"reflect"
 	"strings"
@@ -100,6 +102,17 @@ func TestPage(t *testing.T) {
 		e.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 		if w.Code != 200 || !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%s: %d %.200s", path, w.Code, w.Body)
+		}
+		r := httptest.NewRequest("GET", path, nil)
+		r.Header.Set("Accept-Encoding", "gzip")
+		packed := httptest.NewRecorder()
+		e.ServeHTTP(packed, r)
+		z, err := gzip.NewReader(packed.Body)
+		if err != nil {
+			t.Fatalf("%s compressed: %v", path, err)
+		}
+		if text, err := io.ReadAll(z); err != nil || string(text) != w.Body.String() || packed.Header().Get("Content-Encoding") != "gzip" {
+			t.Errorf("%s compressed: %d bytes, %v, %v", path, len(text), err, packed.Header())
 		}
 		if path == "/api/openapi.json" {
 			continue

@@ -16,6 +16,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
+	"github.com/labstack/echo/v4"
 
 	"xively/internal/openapi"
 )
@@ -126,8 +127,9 @@ func match(pattern, path string) (params map[string]string, fixed int, ok bool) 
 }
 
 // Hold reports what h is asked and answers otherwise than the document says. A request has to be as described
-// only when it succeeds: tests send wrong ones, too.
-func Hold(t testing.TB, h http.Handler) http.Handler {
+// only when it succeeds: tests send wrong ones, too. unknown are names of query parameters that tests send although nobody
+// looks at them.
+func Hold(t testing.TB, h http.Handler, unknown ...string) http.Handler {
 	doc := Document(t)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		pattern, op, params := described(doc, r.Method, r.URL.EscapedPath())
@@ -144,10 +146,27 @@ func Hold(t testing.TB, h http.Handler) http.Handler {
 		kept := r.Clone(context.WithoutCancel(r.Context()))
 		got := &answered{ResponseWriter: w, status: http.StatusOK}
 		h.ServeHTTP(got, r)
-		if err := compare(doc, pattern, op, params, kept, asked, got); err != nil {
+		if err := compare(doc, pattern, op, params, kept, asked, got, unknown); err != nil {
 			t.Errorf("%s %s differs from the document: %v\nrequest: %.1000s\nanswer: %d %.1500s", r.Method, r.URL, err, asked.Bytes(), got.status, got.body.Bytes())
 		}
 	})
+}
+
+// Pre is Hold for the tests of a module: to be given to Echo.Pre.
+func Pre(t testing.TB, unknown ...string) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			held := Hold(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				c.SetRequest(r)
+				c.Response().Writer = w
+				if err := next(c); err != nil {
+					c.Error(err)
+				}
+			}), unknown...)
+			held.ServeHTTP(c.Response().Writer, c.Request())
+			return nil
+		}
+	}
 }
 
 // A bounded buffer keeps the beginning of what is long.
@@ -182,7 +201,7 @@ func (a *answered) Write(p []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (a *answered) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-func compare(doc *openapi3.T, pattern string, op *openapi3.Operation, params map[string]string, r *http.Request, asked *bounded, got *answered) error {
+func compare(doc *openapi3.T, pattern string, op *openapi3.Operation, params map[string]string, r *http.Request, asked *bounded, got *answered, unknown []string) error {
 	item := doc.Paths.Value(pattern)
 	in := &openapi3filter.RequestValidationInput{
 		Request: r, PathParams: params, QueryParams: r.URL.Query(),
@@ -194,7 +213,7 @@ func compare(doc *openapi3.T, pattern string, op *openapi3.Operation, params map
 		return "/" + strings.Join(err.JSONPointer(), "/") + ": " + err.Reason
 	})
 	if got.status < 300 {
-		if err := checkRequest(in, op, asked.Bytes()); err != nil {
+		if err := checkRequest(in, op, asked.Bytes(), unknown); err != nil {
 			return err
 		}
 	}
@@ -218,7 +237,7 @@ func hasJSON(body *openapi3.RequestBodyRef) bool {
 	return body != nil && body.Value.Content["application/x-www-form-urlencoded"] != nil
 }
 
-func checkRequest(in *openapi3filter.RequestValidationInput, op *openapi3.Operation, body []byte) error {
+func checkRequest(in *openapi3filter.RequestValidationInput, op *openapi3.Operation, body []byte, unknown []string) error {
 	r := in.Request
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	if r.Header.Get("Content-Type") == "" { // some clients leave it out; the server looks at the body
@@ -228,7 +247,7 @@ func checkRequest(in *openapi3filter.RequestValidationInput, op *openapi3.Operat
 		return fmt.Errorf("no body is described")
 	}
 	for name := range in.QueryParams {
-		if !takesQuery(op, name) {
+		if !takesQuery(op, name) && !slices.Contains(unknown, name) {
 			return fmt.Errorf("no query parameter %q is described", name)
 		}
 	}
