@@ -143,3 +143,20 @@ func TestEndUserWithIdentity(t *testing.T) {
 		t.Errorf("a deleted end user gets %d", status)
 	}
 }
+
+// Why a device is not there is asked most of all when it has been deleted; an id that nobody ever had tells nothing.
+func TestDiagnosisOfADeletedDevice(t *testing.T) {
+	dir, accounts := newData(t, testEmail)
+	s := start(t, dir)
+	token := s.signIn(testEmail)
+	d := s.device(token, accounts[0].AccountID, s.template(token, accounts[0].AccountID), "G-1")
+	s.dial("tcp", d.id, d.id, d.secret)
+	s.must(token, "DELETE", "/api/v1/devices/"+d.id, nil, "device")
+	eventually(t, "the diagnosis names the deletion", func() bool {
+		_, answer := s.call(token, "GET", "/api/v1/devices/"+d.id+"/diagnosis", nil)
+		return strings.Contains(cell(answer), "deleted or disabled in the directory")
+	})
+	if status, answer := s.call(token, "GET", "/api/v1/devices/00000000-0000-4000-8000-000000000000/diagnosis", nil); status != http.StatusNotFound {
+		t.Errorf("an unknown device: %d %v", status, answer)
+	}
+}

@@ -11,6 +11,8 @@ import (
 	"xively/internal/rest"
 )
 
+var errNoDevice = fault.New(fault.NotFound, "There is no such device.")
+
 // deviceOf returns the account and device of a request. A device of another account is as unknown as one that is none.
 func (s *Service) deviceOf(c echo.Context) (account, device string, err error) {
 	if account, err = accountOfCaller(c); err != nil {
@@ -18,15 +20,21 @@ func (s *Service) deviceOf(c echo.Context) (account, device string, err error) {
 	}
 	device = c.Param("id")
 	if !slices.Contains(s.directory.Devices(account, device), device) {
-		return "", "", fault.New(fault.NotFound, "There is no such device.")
+		return "", "", errNoDevice
 	}
 	return account, device, nil
 }
 
+// getDiagnosis also answers about a device that is deleted, as long as the log remembers it: that may be just what is wrong with it.
 func (s *Service) getDiagnosis(c echo.Context) error {
-	account, device, err := s.deviceOf(c)
+	account, err := accountOfCaller(c)
 	if err != nil {
 		return err
+	}
+	device := c.Param("id")
+	var unknown error
+	if !slices.Contains(s.directory.Devices(account, device), device) {
+		unknown = errNoDevice
 	}
 	now := time.Now()
 	from := now.Add(-diagnosisSpan)
@@ -38,6 +46,9 @@ func (s *Service) getDiagnosis(c echo.Context) error {
 	d, err := s.Diagnose(ctx, account, device, from)
 	if err != nil {
 		return err
+	}
+	if unknown != nil && len(d.Timeline) == 0 {
+		return unknown
 	}
 	return rest.One(c, "diagnosis", d)
 }
