@@ -1,6 +1,6 @@
 # The daily commands. .ci/run is what a change has to pass.
 
-.PHONY: check fuzz bench run soak
+.PHONY: check fuzz bench bench-peers run soak
 
 check: # format, vet, staticcheck, tests under the race detector
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w"; exit 1; }
@@ -19,6 +19,9 @@ fuzz: # every fuzz target for FUZZTIME
 COUNT ?= 6
 bench: # all benchmarks, ready for benchstat
 	go test -run '^$$' -bench . -benchmem -count $(COUNT) ./...
+
+bench-peers: # the same load against Mosquitto (if installed), mochi-mqtt and nats-server: a table of medians
+	broker/peers/run
 
 run: # a server on ./data
 	go run . serve
