@@ -2,10 +2,10 @@ package main
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,6 +69,11 @@ func (o *benchOptions) run(cmd *cobra.Command, scenarios []string) error {
 		return usageError("--qos: %d is not 0, 1 or 2", o.qos)
 	}
 	o.load.QoS = byte(o.qos)
+	for _, name := range scenarios {
+		if !slices.Contains(bench.Scenarios(), name) {
+			return usageError("there is no scenario %q: there are %s", name, strings.Join(bench.Scenarios(), ", "))
+		}
+	}
 	target, err := o.target()
 	if err != nil {
 		return err
@@ -107,13 +112,8 @@ func (o *benchOptions) target() (bench.Target, error) {
 	if t.TLS != nil {
 		t.TLS.MinVersion, t.TLS.ServerName, t.TLS.InsecureSkipVerify = tls.VersionTLS12, u.Hostname(), o.insecure
 		if o.ca != "" {
-			pem, err := os.ReadFile(o.ca)
-			if err != nil {
+			if t.TLS.RootCAs, err = trustPool(o.ca); err != nil {
 				return t, err
-			}
-			t.TLS.RootCAs = x509.NewCertPool()
-			if !t.TLS.RootCAs.AppendCertsFromPEM(pem) {
-				return t, usageError("--ca: %s holds no certificate", o.ca)
 			}
 		}
 	}
