@@ -1,12 +1,15 @@
 # The daily commands. .ci/run is what a change has to pass.
 
-.PHONY: check fuzz bench bench-peers run soak
+.PHONY: check console fuzz bench bench-peers run soak
 
 check: # format, vet, staticcheck, tests under the race detector
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w"; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
 	go test -race -short -shuffle=on ./...
+
+console: # check and build the web application: needs Node 20
+	cd console/app && npm ci --no-audit --no-fund && npm run types && npm run check && npm test && npm run build
 
 FUZZTIME ?= 60s
 fuzz: # every fuzz target for FUZZTIME

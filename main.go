@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"xively/internal/fault"
+	"xively/internal/openapi"
 )
 
 // Exit codes. Scripts may rely on them.
@@ -101,7 +102,7 @@ Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 3 not signe
 		newAccountsCommand(), newLoginCommand(), newSessionsCommand(), newAPIKeysCommand(), newApplicationsCommand(), newUsersCommand(),
 		newDevicesCommand(), newTemplatesCommand(), newCredentialsCommand(), newOrganizationsCommand(), newEndUsersCommand(),
 		newAccessCommand(), newAuditCommand(), newExportCommand(), newImportCommand(),
-		newDataCommand(), newLogsCommand(), newPubCommand(), newSubCommand(), newBenchCommand(), newVersionCommand(),
+		newDataCommand(), newLogsCommand(), newPubCommand(), newSubCommand(), newBenchCommand(), newOpenAPICommand(), newVersionCommand(),
 	)
 	return root
 }
@@ -168,6 +169,23 @@ func newVersionCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			fmt.Fprintln(cmd.OutOrStdout(), "xively", version())
 			return nil
+		},
+	}
+}
+
+// newOpenAPICommand prints what /api/openapi.json serves, without a server: client generators want a file.
+func newOpenAPICommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "openapi",
+		Short: "Print the OpenAPI document of the REST API",
+		Args:  exactArgs(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			text, err := openapi.Document()
+			if err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(text)
+			return err
 		},
 	}
 }

@@ -1,10 +1,15 @@
 // Package console holds the web application for admins: the built files, embedded, and how they are served.
 //
-// The files in dist are what a browser gets. They talk to the server over the same REST API as everybody else; the only
-// thing the server tells them beside it is Settings. Everything works under a content policy without inline script.
+// The files in dist are what a browser gets, built from app (npm ci, npm run build) and committed, so that Go alone makes
+// the whole binary. They talk to the server over the same REST API as everybody else; the only thing the server tells them
+// beside it is Settings. Everything works under a content policy without inline script; the style elements that the
+// components make carry a nonce, new with each page.
 package console
 
 import (
+	"bytes"
+	"compress/gzip"
+	"crypto/rand"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -30,6 +35,7 @@ type Settings struct {
 
 type file struct {
 	content     []byte
+	packed      []byte // content in gzip; nil where that is not shorter
 	contentType string
 	etag        string
 }
@@ -47,8 +53,8 @@ func Routes(g *echo.Group, settings Settings) error {
 	serve := func(c echo.Context) error {
 		name := strings.TrimPrefix(c.Request().URL.Path, "/")
 		f, ok := files[name]
-		if !ok && path.Ext(name) == "" {
-			f, ok = files["index.html"]
+		if name == "index.html" || !ok && path.Ext(name) == "" {
+			return files["index.html"].sendPage(c)
 		}
 		if !ok {
 			return echo.ErrNotFound
@@ -71,7 +77,7 @@ func load() (map[string]file, error) {
 			return err
 		}
 		sum := sha256.Sum256(content)
-		files[strings.TrimPrefix(name, "dist/")] = file{content, contentType(name), `"` + hex.EncodeToString(sum[:12]) + `"`}
+		files[strings.TrimPrefix(name, "dist/")] = file{content, pack(content), contentType(name), `"` + hex.EncodeToString(sum[:12]) + `"`}
 		return nil
 	})
 	return files, err
@@ -88,6 +94,10 @@ func contentType(name string) string {
 		return "text/css; charset=utf-8"
 	case ".svg":
 		return "image/svg+xml"
+	case ".json":
+		return "application/json"
+	case ".woff2":
+		return "font/woff2"
 	}
 	if t := mime.TypeByExtension(path.Ext(name)); t != "" {
 		return t
@@ -99,6 +109,7 @@ func (f file) send(c echo.Context) error {
 	h := c.Response().Header()
 	h.Set("Cache-Control", "no-cache")
 	h.Set("ETag", f.etag)
+	h.Add("Vary", "Accept-Encoding")
 	if strings.Contains(c.Request().Header.Get("If-None-Match"), f.etag) {
 		return c.NoContent(http.StatusNotModified)
 	}
@@ -106,5 +117,39 @@ func (f file) send(c echo.Context) error {
 		h.Set("Content-Type", f.contentType)
 		return c.NoContent(http.StatusOK)
 	}
+	if f.packed != nil && strings.Contains(c.Request().Header.Get("Accept-Encoding"), "gzip") {
+		h.Set("Content-Encoding", "gzip")
+		return c.Blob(http.StatusOK, f.contentType, f.packed)
+	}
 	return c.Blob(http.StatusOK, f.contentType, f.content)
+}
+
+// nonceMark stands in index.html where the nonce goes.
+const nonceMark = "{{nonce}}"
+
+// sendPage sends index.html with a fresh nonce in it and in its policy. It is small and never the same, so it is not kept.
+func (f file) sendPage(c echo.Context) error {
+	nonce := rand.Text()
+	h := c.Response().Header()
+	h.Set("Content-Security-Policy", policy(nonce))
+	h.Set("Cache-Control", "no-store")
+	return c.Blob(http.StatusOK, f.contentType, bytes.Replace(f.content, []byte(nonceMark), []byte(nonce), 1))
+}
+
+// policy lets the page take everything from here only. Pictures may also be made by the page itself (QR codes, the map's
+// marks), and what a person downloads is put together there.
+func policy(nonce string) string {
+	return "default-src 'self'; style-src 'self' 'nonce-" + nonce + "'; img-src 'self' data: blob:; connect-src 'self'; " +
+		"object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+}
+
+func pack(content []byte) []byte {
+	var b bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	_, _ = z.Write(content) // a buffer takes everything
+	_ = z.Close()
+	if b.Len() >= len(content) {
+		return nil
+	}
+	return b.Bytes()
 }

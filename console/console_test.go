@@ -1,8 +1,13 @@
 package console
 
 import (
+	"compress/gzip"
+	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -10,7 +15,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-func get(t *testing.T, method, path, ifNoneMatch string) *httptest.ResponseRecorder {
+func get(t *testing.T, method, path, ifNoneMatch string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	e := echo.New()
 	if err := Routes(e.Group(""), Settings{TLSPort: 8443, Authority: true}); err != nil {
@@ -18,6 +23,9 @@ func get(t *testing.T, method, path, ifNoneMatch string) *httptest.ResponseRecor
 	}
 	req := httptest.NewRequest(method, path, nil)
 	req.Header.Set("If-None-Match", ifNoneMatch)
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
 	rec := httptest.NewRecorder()
 	e.ServeHTTP(rec, req)
 	return rec
@@ -39,13 +47,12 @@ func TestServe(t *testing.T) {
 		{"GET", "/reset-password", 200, "text/html", "<title>xively"},
 		{"GET", "/invitation", 200, "text/html", "<title>xively"},
 		{"GET", "/security", 200, "text/html", "<title>xively"},
-		{"GET", "/app.js", 200, "text/javascript", "./sign-in.js"},
-		{"GET", "/api.js", 200, "text/javascript", "fetch("},
-		{"GET", "/app.css", 200, "text/css", "color-scheme"},
+		{"GET", "/assets/index.js", 200, "text/javascript", "import"},
+		{"GET", "/assets/index.css", 200, "text/css", ".card"},
 		{"GET", "/settings.json", 200, "application/json", `"tlsPort":8443`},
 		{"GET", "/nothing.js", 404, "", ""},
 		{"GET", "/..%2fconsole.go", 404, "", ""},
-		{"GET", "/dist/app.js", 404, "", ""},
+		{"GET", "/dist/assets/index.js", 404, "", ""},
 		{"POST", "/", 405, "", ""},
 	} {
 		rec := get(t, tc.method, tc.path, "")
@@ -59,12 +66,29 @@ func TestServe(t *testing.T) {
 }
 
 func TestUnchangedFilesAreNotSentAgain(t *testing.T) {
-	etag := get(t, "GET", "/app.js", "").Header().Get("ETag")
-	if rec := get(t, "GET", "/app.js", etag); etag == "" || rec.Code != http.StatusNotModified || rec.Body.Len() > 0 {
+	etag := get(t, "GET", "/assets/index.js", "").Header().Get("ETag")
+	if rec := get(t, "GET", "/assets/index.js", etag); etag == "" || rec.Code != http.StatusNotModified || rec.Body.Len() > 0 {
 		t.Errorf("etag %s: %d, %d bytes", etag, rec.Code, rec.Body.Len())
 	}
-	if rec := get(t, "GET", "/app.js", `"other"`); rec.Code != http.StatusOK {
+	if rec := get(t, "GET", "/assets/index.js", `"other"`); rec.Code != http.StatusOK {
 		t.Errorf("other etag: %d", rec.Code)
+	}
+}
+
+func TestAssetsAreSentCompressed(t *testing.T) {
+	rec := get(t, "GET", "/assets/index.js", "")
+	if rec.Header().Get("Content-Encoding") != "" {
+		t.Errorf("compressed for who did not ask")
+	}
+	plain := rec.Body.String()
+	rec = get(t, "GET", "/assets/index.js", "", "Accept-Encoding", "gzip, br")
+	z, err := gzip.NewReader(rec.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unpacked, err := io.ReadAll(z)
+	if err != nil || string(unpacked) != plain {
+		t.Errorf("what is packed is not what is sent plain: %v", err)
 	}
 }
 
@@ -75,15 +99,81 @@ func TestPagesFitTheContentPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	forbidden := regexp.MustCompile(`(?i)<script(?:[^>]*)>[^<]|<style|\sstyle=|\son\w+="|(?:src|href)="https?:|javascript:`)
+	if found := forbidden.Find(files["index.html"].content); found != nil {
+		t.Errorf("index.html has %q", found)
+	}
 	for name, f := range files {
-		if strings.HasSuffix(name, ".html") {
-			if found := forbidden.FindString(string(f.content)); found != "" {
-				t.Errorf("%s has %q", name, found)
-			}
+		if strings.HasSuffix(name, ".js") && regexp.MustCompile(`\beval\(|new Function\(`).Match(f.content) {
+			t.Errorf("%s makes code from text", name)
 		}
-		if strings.HasSuffix(name, ".js") && regexp.MustCompile(`innerHTML|\beval\(|new Function`).Match(f.content) {
-			t.Errorf("%s makes markup or code from text", name)
+	}
+}
+
+// React makes text nodes of texts. What goes around that could make markup of what a device says.
+func TestSourcesMakeNoMarkupOfText(t *testing.T) {
+	forbidden := regexp.MustCompile(`dangerouslySetInnerHTML|\.innerHTML|\.outerHTML|insertAdjacentHTML|document\.write`)
+	err := filepath.WalkDir("app/src", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
 		}
+		text, err := os.ReadFile(name)
+		if found := forbidden.Find(text); found != nil {
+			t.Errorf("%s has %s", name, found)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Each page has a nonce of its own, the same in its policy and for the program, and no cache keeps it.
+func TestEachPageHasItsNonce(t *testing.T) {
+	seen := map[string]bool{}
+	for _, path := range []string{"/", "/", "/devices", "/index.html"} {
+		rec := get(t, "GET", path, "")
+		m := regexp.MustCompile(`name="style-nonce" content="([^"]+)"`).FindStringSubmatch(rec.Body.String())
+		if m == nil || len(m[1]) < 22 || seen[m[1]] {
+			t.Fatalf("%s: no fresh nonce: %v", path, m)
+		}
+		seen[m[1]] = true
+		csp := rec.Header().Get("Content-Security-Policy")
+		if !strings.Contains(csp, "style-src 'self' 'nonce-"+m[1]+"'") || strings.Contains(csp, "unsafe") || !strings.Contains(csp, "default-src 'self'") {
+			t.Errorf("%s: policy %s", path, csp)
+		}
+		if rec.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("%s may be kept", path)
+		}
+	}
+}
+
+// What a browser loads before it shows anything: the page, its scripts, styles and the font of Latin text.
+func TestFirstLoadIsWithinItsBudget(t *testing.T) {
+	const budget = 450_000
+	files, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := func(name string) int {
+		f, ok := files[name]
+		if !ok {
+			t.Fatalf("no %s", name)
+		}
+		if f.packed != nil {
+			return len(f.packed)
+		}
+		return len(f.content)
+	}
+	total := size("index.html") + size("assets/inter-latin-wght-normal.woff2")
+	for _, m := range regexp.MustCompile(`(?:src|href)="/([^"]+)"`).FindAllStringSubmatch(string(files["index.html"].content), -1) {
+		total += size(m[1])
+	}
+	for _, page := range []string{"overview", "page", "sign-in"} {
+		total += size("assets/" + page + ".js")
+	}
+	t.Logf("first load: %d bytes compressed, of %d", total, budget)
+	if total > budget {
+		t.Errorf("the first load is %d bytes compressed, over %d", total, budget)
 	}
 }
 
@@ -93,22 +183,15 @@ func TestImportedModulesAreThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	imports := regexp.MustCompile(`(?m)^import \{([^}]*)\} from '\./([^']+)';$`)
-	seen := map[string]bool{"app.js": true}
+	imports := regexp.MustCompile(`["'` + "`" + `]\./([A-Za-z0-9_.-]+\.(?:js|css))["'` + "`" + `]`)
 	for name, f := range files {
-		for _, m := range imports.FindAllStringSubmatch(string(f.content), -1) {
-			seen[m[2]] = true
-			for symbol := range strings.SplitSeq(m[1], ",") {
-				exported := regexp.MustCompile(`(?m)^export (?:async )?(?:function|const) ` + strings.TrimSpace(symbol) + `\b`)
-				if !exported.Match(files[m[2]].content) {
-					t.Errorf("%s imports %s, which %s does not export", name, strings.TrimSpace(symbol), m[2])
-				}
-			}
+		if !strings.HasSuffix(name, ".js") {
+			continue
 		}
-	}
-	for name := range files {
-		if strings.HasSuffix(name, ".js") && !seen[name] {
-			t.Errorf("%s is imported by nothing", name)
+		for _, m := range imports.FindAllStringSubmatch(string(f.content), -1) {
+			if _, ok := files["assets/"+m[1]]; !ok {
+				t.Errorf("%s imports %s, which is not there", name, m[1])
+			}
 		}
 	}
 }

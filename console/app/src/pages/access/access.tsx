@@ -1,0 +1,5 @@
+import { Page } from '../../components/page';
+
+export default function AccessPage() {
+  return <Page title="Access">…</Page>;
+}

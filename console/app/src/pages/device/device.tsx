@@ -1,0 +1,5 @@
+import { Page } from '../../components/page';
+
+export default function DevicePage() {
+  return <Page title="Device">…</Page>;
+}

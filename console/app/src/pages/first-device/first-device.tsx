@@ -1,0 +1,5 @@
+import { Page } from '../../components/page';
+
+export default function FirstDevicePage() {
+  return <Page title="FirstDevice">…</Page>;
+}

@@ -1,0 +1,5 @@
+import { Page } from '../../components/page';
+
+export default function MapPage() {
+  return <Page title="Map">…</Page>;
+}

@@ -1,0 +1,5 @@
+import { Page } from '../../components/page';
+
+export default function AdminsPage() {
+  return <Page title="Admins">…</Page>;
+}

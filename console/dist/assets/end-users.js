@@ -1,0 +1,1 @@
+import{t as e}from"./page.js";import{_ as t}from"./react.js";var n=t();function r(){return(0,n.jsx)(e,{title:`EndUsers`,children:`…`})}export{r as default};
