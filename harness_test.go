@@ -29,7 +29,9 @@ func TestMain(m *testing.M) {
 		os.Unsetenv(asProgram)
 		os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	stopBrowser()
+	os.Exit(code)
 }
 
 const (
