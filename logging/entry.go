@@ -55,6 +55,7 @@ type Entry struct {
 	Incidents        []string       `json:"incidents"`        // always empty: clients expect the member
 
 	own        bool   // of the platform's own: set where no device or user can
+	dated      bool   // ServiceTimestamp stands: an admin brings entries of the past
 	customJSON string // Custom as a device wrote it, when nobody needed it decoded; Custom is nil then
 }
 
@@ -73,7 +74,9 @@ func severityOf(word string) (string, bool) {
 
 // normalize puts every member into the shape and size that is stored.
 func (e *Entry) normalize(now time.Time) {
-	e.ServiceTimestamp = now.UnixMilli()
+	if !e.dated {
+		e.ServiceTimestamp = now.UnixMilli()
+	}
 	if !validTime(e.SourceTimestamp) {
 		e.SourceTimestamp = e.ServiceTimestamp
 	}

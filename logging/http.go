@@ -312,7 +312,8 @@ func writeLines(to http.ResponseWriter, entries []*Entry) error {
 	return nil
 }
 
-// postLogs writes entries on behalf of their sources, in the form devices publish them. 200 follows the disk.
+// postLogs writes entries on behalf of their sources, in the form devices publish them. 200 follows the disk. Entries that another
+// system has kept may say when they arrived there, as serviceTimestamp; what is older than the retention nobody will find.
 func (s *Service) postLogs(c echo.Context) error {
 	account, err := accountOfCaller(c)
 	if err != nil {
@@ -364,6 +365,12 @@ func ingested(path string, v any, account string) (Entry, error) {
 	}
 	if e.SourceType == "" {
 		e.SourceType = "deviceId"
+	}
+	if m["serviceTimestamp"] != nil {
+		e.ServiceTimestamp, e.dated = timestamp(m["serviceTimestamp"]), true
+		if !validTime(e.ServiceTimestamp) || e.ServiceTimestamp > time.Now().UnixMilli() {
+			return Entry{}, fault.Field(path+"serviceTimestamp", "This must be a time that has been, in milliseconds since 1970 or as 2026-11-23T08:00:00Z.")
+		}
 	}
 	return e, nil
 }
