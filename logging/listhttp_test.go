@@ -147,6 +147,9 @@ func TestPostLogs(t *testing.T) {
 		{`{"message":"a"}`, 400, `"field":"sourceId"`},
 		{`{"entries":[{"sourceId":"a","message":"x"},7]}`, 400, `"field":"entries[1]"`},
 		{`{"entries":[]}`, 400, `"field":"entries"`},
+		{`{"sourceId":"a","message":"of the past","serviceTimestamp":"2020-01-01T00:00:00Z"}`, 200, `"count":1`},
+		{`{"sourceId":"a","message":"to come","serviceTimestamp":"2999-01-01T00:00:00Z"}`, 400, `"field":"serviceTimestamp"`},
+		{`{"sourceId":"a","message":"when","serviceTimestamp":"yesterday"}`, 400, `"field":"serviceTimestamp"`},
 		{`{"sourceId":"a","message":"x","accountId":"` + other + `"}`, 403, ``},
 	} {
 		r := httptest.NewRequest(http.MethodPost, "/api/v1/logs", strings.NewReader(c.body))
