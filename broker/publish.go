@@ -59,7 +59,7 @@ func (c *conn) handlePublish(b []byte) bool {
 		return c.violation(err)
 	}
 	s := c.srv
-	s.stats.received.Add(1)
+	c.pub.sp.received.Add(1)
 	m := message{topic: p.Topic, payload: p.Payload, qos: p.QoS, retain: p.Retain, from: c.sess}
 	if p.QoS == 0 && !p.Retain && len(b) == packet.PublishSize(len(p.Topic), len(p.Payload), 0) {
 		m.raw = b // but not with a Remaining Length longer than need be: a receiver might mind
@@ -112,7 +112,7 @@ func (p *publisher) publishChecked(name string, payload []byte, qos byte, retain
 	if r.err != nil {
 		return 0, r.err
 	}
-	p.srv.stats.received.Add(1)
+	p.sp.received.Add(1)
 	return p.send(r, &message{topic: []byte(name), payload: payload, qos: qos, retain: retain}), nil
 }
 
@@ -162,7 +162,7 @@ func (p *publisher) send(r *route, m *message) uint64 {
 		}
 	}
 	if delivered > 0 {
-		p.srv.stats.delivered.Add(delivered)
+		p.sp.delivered.Add(delivered)
 	}
 	return lsn
 }

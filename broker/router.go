@@ -17,6 +17,8 @@ type space struct {
 	account  string
 	retained retainedStore
 
+	received, delivered atomic.Uint64 // PUBLISH in and out; only ever added to
+
 	mu       sync.RWMutex // guards what follows; never held over a call to another module
 	subs     topic.Tree[*Session, byte]
 	sessions map[sessionKey]*Session

@@ -48,7 +48,6 @@ type Server struct {
 // counters are read by Stats. Each is only ever added to.
 type counters struct {
 	accepted, refused              atomic.Uint64
-	received, delivered            atomic.Uint64 // PUBLISH in and out
 	droppedQoS0, droppedQueue      atomic.Uint64
 	bytesIn, bytesOut              atomic.Uint64
 	publishRefused, subscribeRefus atomic.Uint64
@@ -126,7 +125,6 @@ func (s *Server) Disconnect(match func(auth.Principal) bool, reason string) int 
 func (s *Server) Stats() Stats {
 	st := Stats{
 		Accepted: s.stats.accepted.Load(), Refused: s.stats.refused.Load(),
-		Received: s.stats.received.Load(), Delivered: s.stats.delivered.Load(),
 		DroppedQoS0: s.stats.droppedQoS0.Load(), DroppedQueue: s.stats.droppedQueue.Load(),
 		PublishRefused: s.stats.publishRefused.Load(), SubscribeDenied: s.stats.subscribeRefus.Load(),
 	}
@@ -142,6 +140,34 @@ func (s *Server) Stats() Stats {
 		st.Sessions += len(sp.sessions)
 		sp.mu.RUnlock()
 		st.Retained += sp.retained.len()
+		st.Received += sp.received.Load()
+		st.Delivered += sp.delivered.Load()
+	}
+	return st
+}
+
+// AccountStats is what of Stats is known of one account.
+type AccountStats struct {
+	Connections, Sessions, Retained int
+	Received, Delivered             uint64 // PUBLISH packets
+}
+
+// AccountStats returns an account's counters of this moment. It looks at each of the account's sessions.
+func (s *Server) AccountStats(account string) AccountStats {
+	s.mu.Lock()
+	sp := s.spaces[account]
+	s.mu.Unlock()
+	if sp == nil {
+		return AccountStats{}
+	}
+	st := AccountStats{Retained: sp.retained.len(), Received: sp.received.Load(), Delivered: sp.delivered.Load()}
+	sp.mu.RLock()
+	defer sp.mu.RUnlock()
+	st.Sessions = len(sp.sessions)
+	for _, sess := range sp.sessions {
+		if sess.conn.Load() != nil {
+			st.Connections++
+		}
 	}
 	return st
 }

@@ -102,7 +102,7 @@ func (s *Session) deliver(p *publisher, name string, m *message, qos byte) {
 			c.outMu.Unlock()
 			s.flights.push(flight{id: id, qos: qos})
 			s.mu.Unlock()
-			s.srv.stats.delivered.Add(1)
+			s.sp.delivered.Add(1)
 			return
 		}
 		c.hungry = true
@@ -280,7 +280,7 @@ func (c *conn) sendMessage(m *Message, qos byte, id uint16, retain, dup bool) bo
 	}
 	c.out = packet.AppendPublishHeader(growBuf(c.out, n), dup, qos, retain, m.topic, len(m.payload), id)
 	c.out = append(c.out, m.payload...)
-	c.srv.stats.delivered.Add(1)
+	c.sess.sp.delivered.Add(1)
 	return true
 }
 

@@ -214,7 +214,7 @@ func (in *ingest) target(topic string) *target {
 	if t := in.targets[topic]; t != nil {
 		return t
 	}
-	t := &target{writer: writer{service: in.s, account: in.caller.AccountID, topic: topic}}
+	t := &target{writer: writer{service: in.s, account: in.caller.AccountID, topic: topic, tally: in.s.tally(in.caller.AccountID)}}
 	if len(in.targets) < maxTopics {
 		in.targets[topic] = t
 		t.err = in.s.mayWrite(in.caller, topic)
@@ -258,7 +258,7 @@ func (in *ingest) flush() error {
 			break // what is in the heads already must be in the journal: append it nevertheless
 		}
 		in.answer.Stored += len(t.points)
-		in.s.points.Add(uint64(len(t.points)))
+		t.writer.count(len(t.points))
 		t.points = t.points[:0]
 	}
 	in.order, in.waiting = in.order[:0], 0

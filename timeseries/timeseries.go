@@ -114,6 +114,7 @@ type Service struct {
 	running sync.WaitGroup
 
 	points, malformed, refused atomic.Uint64
+	tallies                    sync.Map // account to *atomic.Uint64: points of each
 }
 
 // New opens the module over db and takes in what the journal holds for it.
@@ -152,7 +153,7 @@ func (s *Service) Sink(account, topic string) func(from auth.Principal, topic st
 	if !s.channels.TimeSeries(account, topic) {
 		return nil
 	}
-	w := &writer{service: s, account: account, topic: topic}
+	w := &writer{service: s, account: account, topic: topic, tally: s.tally(account)}
 	return w.take
 }
 
@@ -160,6 +161,7 @@ func (s *Service) Sink(account, topic string) func(from auth.Principal, topic st
 type writer struct {
 	service        *Service
 	account, topic string
+	tally          *atomic.Uint64         // of the account's points
 	series         atomic.Pointer[series] // where the last points went
 }
 
@@ -176,7 +178,7 @@ func (w *writer) take(from auth.Principal, _ string, payload []byte, b *storage.
 		s.refuseStore(w.account, w.topic, from, err)
 		return
 	}
-	s.points.Add(uint64(len(sc.points)))
+	w.count(len(sc.points))
 }
 
 // store puts points into the series, found again when it is not in memory any more.
