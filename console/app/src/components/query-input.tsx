@@ -4,7 +4,8 @@ import { IconSearch } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useRef, useState } from 'react';
 
-export interface Completion { insert: string; label: string; note?: string }
+// A Completion replaces the text from its place on; without one, the last word.
+export interface Completion { insert: string; label: string; note?: string; from?: number }
 
 interface Props {
   value: string;
@@ -36,7 +37,8 @@ export function QueryInput({ value, onChange, complete, name, placeholder, label
     staleTime: 30_000,
   });
   const choose = (insert: string) => {
-    const next = typed.replace(/\S*$/, '') + insert;
+    const from = data.find((c) => c.insert === insert)?.from;
+    const next = (from === undefined ? typed.replace(/\S*$/, '') : typed.slice(0, from)) + insert;
     setTyped(next);
     if (!insert.endsWith(':')) { onChange(next.trim()); combobox.closeDropdown(); }
     input.current?.focus();
