@@ -21,7 +21,7 @@ type metric struct {
 // metrics returns the figures of all modules. A name ending in _total only grows. A test holds the list to the modules'
 // Stats.
 func (p *platform) metrics() []metric {
-	b, s, t, l, id := p.broker.Stats(), p.db.Stats(), p.timeseries.Stats(), p.logs.Stats(), p.identity.Stats()
+	b, s, t, l, id, d := p.broker.Stats(), p.db.Stats(), p.timeseries.Stats(), p.logs.Stats(), p.identity.Stats(), p.blueprint.Stats()
 	return []metric{
 		{"broker_connections", "MQTT connections", float64(b.Connections)},
 		{"broker_sessions", "MQTT sessions, those of clients that are away with them", float64(b.Sessions)},
@@ -65,6 +65,9 @@ func (p *platform) metrics() []metric {
 		{"identity_locked_out_total", "sign-ins turned away: too many wrong passwords before", float64(id.LockedOut)},
 		{"identity_throttled_total", "calls turned away: their address sent too many wrong secrets", float64(id.Throttled)},
 		{"identity_mails_dropped_total", "mails that could not be sent", float64(id.MailsDropped)},
+
+		{"blueprint_sets_waiting", "changes of device fields over MQTT not applied yet", float64(d.SetsWaiting)},
+		{"blueprint_sets_paced_total", "publishes of such changes held back: too many were waiting", float64(d.SetsPaced)},
 
 		{"goroutines", "goroutines", float64(runtime.NumGoroutine())},
 		{"memory_bytes", "memory taken from the system", float64(memoryBytes())},

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"xively/blueprint"
 	"xively/broker"
 	"xively/identity"
 	"xively/logging"
@@ -71,7 +72,7 @@ func TestMetricsAreComplete(t *testing.T) {
 		shown[module]++
 	}
 	for module, stats := range map[string]any{"broker": broker.Stats{}, "storage": storage.Stats{}, "timeseries": timeseries.Stats{},
-		"logging": logging.Stats{}, "identity": identity.Stats{}} {
+		"logging": logging.Stats{}, "identity": identity.Stats{}, "blueprint": blueprint.Stats{}} {
 		if want := reflect.TypeOf(stats).NumField(); shown[module] != want {
 			t.Errorf("%s has %d counters, /metrics shows %d: see metrics.go", module, want, shown[module])
 		}

@@ -139,6 +139,20 @@ func (s *Service) Close() error {
 	return s.presence.close()
 }
 
+// Stats counts what the directory's limits did, since the start.
+type Stats struct {
+	SetsWaiting int   // changes that came over MQTT and are not applied yet
+	SetsPaced   int64 // publishes of such changes that were held back because too many waited
+}
+
+// Stats returns the counters.
+func (s *Service) Stats() Stats {
+	q := &s.setter
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return Stats{SetsWaiting: len(q.waiting), SetsPaced: q.paced}
+}
+
 // Epoch changes whenever an earlier answer of MayPublish, MaySubscribe, MayReceive or Channel may have become wrong.
 // Read it before asking. A new device does not change it: nobody can have asked about an id that did not exist.
 func (s *Service) Epoch() uint64 { return s.epoch.Load() }

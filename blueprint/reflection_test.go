@@ -44,6 +44,7 @@ func (w *world) send(from auth.Principal, device, payload string) {
 	if sink == nil {
 		w.t.Fatal("no sink for _set/fields")
 	}
+	w.s.Pace(from.AccountID, topic)()
 	b := w.db.Journal().Begin()
 	sink(from, topic, []byte(payload), b)
 	lsn := b.Append()
@@ -165,6 +166,89 @@ func TestSetFieldsSurviveACrash(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// TestSetFieldsHoldPublishersBack: more requests than are kept wait with their publishers, and none is lost.
+func TestSetFieldsHoldPublishersBack(t *testing.T) {
+	for _, bound := range []string{"requests", "bytes"} {
+		t.Run(bound, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { holdBack(t, bound == "bytes") }) })
+	}
+}
+
+func holdBack(t *testing.T, byBytes bool) {
+	h := newHome(t)
+	h.s.setter.most = 3
+	payload := `{"state":{"firmwareVersion":"%d"}}`
+	if byBytes {
+		h.s.setter.most = maxSetsWaiting
+		payload += strings.Repeat(" ", maxSetBytes/3)
+	}
+	if err := h.s.Reflect(); err != nil {
+		t.Fatal(err)
+	}
+	kitchen := auth.Principal{Kind: auth.Device, AccountID: h.a.account, ID: h.kitchen}
+	acknowledged := make(chan int, 10)
+	go func() {
+		for i := range 10 {
+			h.send(kitchen, h.kitchen, fmt.Sprintf(payload, i))
+			acknowledged <- i
+		}
+	}()
+	synctest.Wait()
+	if n := len(acknowledged); n != 3 {
+		t.Errorf("%d were acknowledged while nothing was applied, want 3", n)
+	}
+	if s := h.s.Stats(); s.SetsWaiting != 3 || s.SetsPaced != 1 {
+		t.Errorf("stats %+v", s)
+	}
+	var p post
+	h.s.UsePublisher(p.publish)
+	var told []string
+	for range 10 {
+		<-acknowledged
+	}
+	told = p.take()
+	if len(told) == 0 || !strings.Contains(told[len(told)-1], `"firmwareVersion":"9"`) {
+		t.Errorf("told %v", told)
+	}
+	if v := stored(t, h.s, h.kitchen).text("firmwareVersion"); v != "9" {
+		t.Errorf("firmwareVersion is %q after ten acknowledged changes", v)
+	}
+	list := h.must("tokenA", "GET", "/audit?objectId="+h.kitchen+"&action=update", nil)
+	if n := len(results(list)); n != 10 {
+		t.Errorf("%d changes were applied, want all 10", n)
+	}
+}
+
+// TestSetFieldsGoOnAfterAFault: a request that meets a fault of the server's own is refused by itself.
+func TestSetFieldsGoOnAfterAFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHome(t)
+		if err := h.s.Reflect(); err != nil {
+			t.Fatal(err)
+		}
+		id, _ := parseID(h.lamp)
+		err := h.db.Update(func(tx *storage.Tx) error { // what cannot be read
+			tx.Bucket(h.s.byName["device"].bucket()).Put(id[:], []byte("{"))
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		kitchen := auth.Principal{Kind: auth.Device, AccountID: h.a.account, ID: h.kitchen}
+		h.send(kitchen, h.kitchen, `{"state":{"name":"one"}}`)
+		h.send(h.a.p, h.lamp, `{"state":{"name":"two"}}`)
+		h.send(kitchen, h.kitchen, `{"state":{"firmwareVersion":"3"}}`)
+		var p post
+		h.s.UsePublisher(p.publish)
+		got := strings.Join(p.take(), "\n")
+		if !strings.Contains(got, rejected+` {"error":{"code":"Conflict","details":[{"message":"The change met an internal error`) {
+			t.Errorf("told %s", got)
+		}
+		if o := stored(t, h.s, h.kitchen); o.text("name") != "one" || o.text("firmwareVersion") != "3" {
+			t.Errorf("the others' changes: %v", o.Values)
+		}
+	})
 }
 
 func stored(t *testing.T, s *Service, device string) (o *object) {

@@ -22,11 +22,13 @@ import (
 //
 // A PUBACK for such a message means that it will be applied, so it goes into the journal: record = JSON of setRequest.
 // Requests are numbered; the number applied last is stored with what it changed, so that a replay applies none twice.
+// While maxSetsWaiting of them wait, or maxSetBytes, publishers wait too (Pace): their connections are not read meanwhile.
 const (
 	setStream       storage.Stream = 'd'
 	setsBucket                     = "blueprint.sets"     // number (8) -> JSON of setRequest: taken and not applied at a checkpoint
 	setStateBucket                 = "blueprint.setstate" // "applied" -> number (8)
 	maxSetsWaiting                 = 10_000
+	maxSetBytes                    = 16 << 20 // of their payloads
 	setsInOneUpdate                = 64
 )
 
@@ -47,21 +49,36 @@ type setter struct {
 	done sync.WaitGroup
 	once sync.Once
 
-	mu       sync.Mutex
-	attached bool
-	waiting  []setRequest
-	frozen   []setRequest // what Flush must write
-	last     uint64       // number given last
-	applied  uint64
+	most int // requests waiting before publishers wait
+
+	mu      sync.Mutex
+	room    sync.Cond // publishers sleep here
+	ended   bool      // nothing is applied any more in this process
+	waiting []setRequest
+	bytes   int          // of the payloads of waiting
+	frozen  []setRequest // what Flush must write
+	last    uint64       // number given last
+	applied uint64
+	paced   int64 // publishes that had to wait
 }
 
 func (q *setter) init(s *Service) {
-	q.s, q.wake, q.stop = s, make(chan struct{}, 1), make(chan struct{})
+	q.s, q.wake, q.stop, q.most = s, make(chan struct{}, 1), make(chan struct{}), maxSetsWaiting
+	q.room.L = &q.mu
 }
 
 func (q *setter) close() {
 	q.once.Do(func() { close(q.stop) })
 	q.done.Wait()
+	q.letAllGo()
+}
+
+// letAllGo ends waiting for good. What comes after is in the journal and is applied after the next start.
+func (q *setter) letAllGo() {
+	q.mu.Lock()
+	q.ended = true
+	q.room.Broadcast()
+	q.mu.Unlock()
 }
 
 // Reflect takes up the requests that were acknowledged and not applied when the server stopped. To be called once,
@@ -86,9 +103,6 @@ func (s *Service) Reflect() error {
 	if err != nil {
 		return fmt.Errorf("device fields set over MQTT: %w", err)
 	}
-	q.mu.Lock()
-	q.attached = true
-	q.mu.Unlock()
 	q.poke()
 	return nil
 }
@@ -105,6 +119,7 @@ func (q *setter) take(record []byte) error {
 	i, known := slices.BinarySearchFunc(q.waiting, r.Number, func(w setRequest, n uint64) int { return cmp.Compare(w.Number, n) })
 	if r.Number > q.applied && !known {
 		q.waiting = slices.Insert(q.waiting, i, r)
+		q.bytes += len(r.Payload)
 	}
 	q.last = max(q.last, r.Number)
 	return nil
@@ -138,10 +153,10 @@ func (q *setter) Flush(tx *storage.Tx) error {
 	return nil
 }
 
-// Sink takes publishes to _set/fields (broker.Tap).
+// Sink takes publishes to _set/fields (broker.Tap). None may come before Reflect.
 func (s *Service) Sink(account, name string) func(from auth.Principal, topic string, payload []byte, b *storage.Batch) {
 	at := parseTopic(name)
-	if at.kind != channelOf || at.account != account || at.channel != setFields {
+	if !setsFields(at, account) {
 		return nil
 	}
 	return func(from auth.Principal, _ string, payload []byte, b *storage.Batch) {
@@ -149,13 +164,38 @@ func (s *Service) Sink(account, name string) func(from auth.Principal, topic str
 	}
 }
 
+func setsFields(at place, account string) bool {
+	return at.kind == channelOf && at.account == account && at.channel == setFields
+}
+
+// Pace holds publishers to _set/fields back while too many requests wait (broker.Pacer). Each of them may have one more
+// in hand, so what is kept is bounded by the limit and the number of connections.
+func (s *Service) Pace(account, name string) func() {
+	if !setsFields(parseTopic(name), account) {
+		return nil
+	}
+	return s.setter.pace
+}
+
+func (q *setter) pace() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.fullLocked() {
+		return
+	}
+	q.paced++
+	for q.fullLocked() {
+		q.room.Wait()
+	}
+}
+
+func (q *setter) fullLocked() bool {
+	return !q.ended && (len(q.waiting) >= q.most || q.bytes >= maxSetBytes)
+}
+
 func (q *setter) add(r setRequest, b *storage.Batch) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.attached || len(q.waiting) >= maxSetsWaiting {
-		q.s.log.Warn("fields set over MQTT not taken: too many are waiting", "device", r.Device, "waiting", len(q.waiting))
-		return
-	}
 	q.last++
 	r.Number = q.last
 	record, err := json.Marshal(r)
@@ -164,6 +204,7 @@ func (q *setter) add(r setRequest, b *storage.Batch) {
 	}
 	b.Add(setStream, record)
 	q.waiting = append(q.waiting, r)
+	q.bytes += len(r.Payload)
 	q.poke()
 }
 
@@ -197,7 +238,8 @@ type rejection struct {
 	err error
 }
 
-// applySome applies the first requests in one transaction; false when there are none, or the store fails.
+// applySome applies the first requests in one transaction; false when there are none, or the store fails. Where one of
+// them meets a fault of ours, the first is taken alone, and refused when it is the one: it must not hold up the others.
 func (q *setter) applySome() bool {
 	q.mu.Lock()
 	some := slices.Clone(q.waiting[:min(len(q.waiting), setsInOneUpdate)])
@@ -205,12 +247,36 @@ func (q *setter) applySome() bool {
 	if len(some) == 0 {
 		return false
 	}
-	var refused []rejection
-	err := q.s.db.Update(func(tx *storage.Tx) error {
+	refused, err := q.apply(some, q.s.applySet)
+	if err != nil && q.s.db.Err() == nil {
+		some = some[:1]
+		if refused, err = q.apply(some, q.s.applySet); err != nil && q.s.db.Err() == nil {
+			cause := err
+			q.s.log.Error("fields set over MQTT not applied", "device", some[0].Device, "err", cause)
+			refused, err = q.apply(some, func(*storage.Tx, setRequest) error { return errNotApplied })
+		}
+	}
+	if err != nil {
+		q.s.log.Error("fields set over MQTT not applied: the store fails", "err", err)
+		q.letAllGo()
+		return false
+	}
+	q.took(some)
+	for _, r := range refused {
+		q.reject(r)
+	}
+	return true
+}
+
+var errNotApplied = fault.New(fault.Conflict, "The change met an internal error and was not made; the server's log has the reason.")
+
+// apply runs fn on requests in one transaction, which also remembers that they are done with.
+func (q *setter) apply(some []setRequest, fn func(*storage.Tx, setRequest) error) (refused []rejection, err error) {
+	err = q.s.db.Update(func(tx *storage.Tx) error {
 		refused = nil
 		for _, r := range some {
-			err := q.s.applySet(tx, r)
-			if fault.KindOf(err) == fault.Internal && err != nil {
+			err := fn(tx, r)
+			if err != nil && fault.KindOf(err) == fault.Internal {
 				return err
 			}
 			if err != nil {
@@ -221,18 +287,21 @@ func (q *setter) applySome() bool {
 		tx.Bucket(setStateBucket).Put(appliedKey, binary.BigEndian.AppendUint64(nil, number))
 		return nil
 	})
-	if err != nil {
-		q.s.log.Error("fields set over MQTT not applied", "err", err)
-		return false
-	}
+	return refused, err
+}
+
+// took forgets requests that are done with and lets publishers go on.
+func (q *setter) took(some []setRequest) {
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.applied = some[len(some)-1].Number
 	q.waiting = slices.Delete(q.waiting, 0, len(some))
-	q.mu.Unlock()
-	for _, r := range refused {
-		q.reject(r)
+	for _, r := range some {
+		q.bytes -= len(r.Payload)
 	}
-	return true
+	if !q.fullLocked() {
+		q.room.Broadcast()
+	}
 }
 
 // applySet changes the device as its sender may. Refusals come before anything is written.

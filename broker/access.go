@@ -42,6 +42,14 @@ type Tap interface {
 	Sink(account, topic string) func(from auth.Principal, topic string, payload []byte, b *storage.Batch)
 }
 
+// Pacer is what a Tap may be besides: it holds publishers back while it has as much to do as it keeps.
+type Pacer interface {
+	// Pace returns the function that is called before each publish to topic that Sink takes, or nil when none has to wait. It is asked
+	// when Sink is. The function runs on the publisher's goroutine, which holds no lock and no batch: it may wait for as long as the
+	// module works off what it has, and must return when the module ends or fails.
+	Pace(account, topic string) func()
+}
+
 // Events hears of what an admin will want to look up later. Calls come from many goroutines and must not block.
 type Events interface {
 	Connected(ConnInfo)

@@ -304,6 +304,53 @@ func TestPanicInASink(t *testing.T) {
 	}, r)
 }
 
+// slowModule takes one publish and no more until it is told to go on.
+type slowModule struct {
+	recorder
+	gate  chan struct{}
+	paced int
+}
+
+func (m *slowModule) Pace(_, topic string) func() {
+	if m.Sink("", topic) == nil {
+		return nil
+	}
+	return func() {
+		m.paced++
+		if len(m.got) > 0 {
+			<-m.gate
+		}
+	}
+}
+
+// A module that has enough to do holds back who publishes to it, and nobody else.
+func TestPacer(t *testing.T) {
+	m := &slowModule{}
+	inBubble(t, broker.Config{}, func(t *testing.T, b *bt.Broker) {
+		m.gate = make(chan struct{})
+		if err := b.DB.Journal().Attach('t', sinkConsumer{}); err != nil {
+			t.Fatal(err)
+		}
+		sub, _ := b.Connect("sub")
+		sub.Subscribe("#", 0)
+		pub, _ := b.Connect("pub")
+		other, _ := b.Connect("other")
+		publishAcked(t, pub, "last/a", "1")
+		sub.Expect(bt.Publish("last/a", "1", 0, 0)...)
+		sendAll(pub, bt.Publish("free", "before", 0, 0), bt.Publish("last/a", "2", 1, 2))
+		sub.Expect(bt.Publish("free", "before", 0, 0)...)
+		pub.ExpectNothing(quiet)
+		publishAcked(t, other, "free", "x")
+		sub.Expect(bt.Publish("free", "x", 0, 0)...)
+		close(m.gate)
+		pub.ExpectAck(packet.PUBACK, 2)
+		sub.Expect(bt.Publish("last/a", "2", 0, 0)...)
+		if len(m.got) != 2 || m.paced != 2 {
+			t.Errorf("the module got %q after %d questions", m.got, m.paced)
+		}
+	}, m)
+}
+
 // The same in Server.Publish: the panic is the caller's, and receivers touched before it still get their messages.
 func TestPanicInASinkOfServerPublish(t *testing.T) {
 	withRecorder(t, func(t *testing.T, b *bt.Broker, _ *recorder) {

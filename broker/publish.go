@@ -171,6 +171,12 @@ func (p *publisher) send(r *route, m *message) uint64 {
 // persistent sessions, the identifier of a QoS 2 message. What goes to a persistent session leaves after the commit.
 func (p *publisher) sendLasting(r *route, m *message) uint64 {
 	p.flushIfCrowded()
+	if len(r.paces) > 0 {
+		p.flush() // nobody else's message waits along
+		for _, wait := range r.paces {
+			wait()
+		}
+	}
 	lsn := p.record(r, m)
 	// Told outside the batch: whoever listens may write to the journal too.
 	for i, s := range p.full {

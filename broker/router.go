@@ -58,7 +58,8 @@ type route struct {
 	err     error  // why publishing is refused; nil when it is allowed
 	targets []target
 	sinks   []sink
-	lasting bool // some target is a persistent session with a QoS above 0
+	paces   []func() // called before the sinks, with no batch open
+	lasting bool     // some target is a persistent session with a QoS above 0
 }
 
 type sink = func(from auth.Principal, topic string, payload []byte, b *storage.Batch)
@@ -117,6 +118,11 @@ func (s *Server) newRoute(sp *space, who auth.Principal, name string) *route {
 	for _, tap := range s.taps {
 		if f := tap.Sink(sp.account, name); f != nil {
 			r.sinks = append(r.sinks, f)
+			if slow, ok := tap.(Pacer); ok {
+				if wait := slow.Pace(sp.account, name); wait != nil {
+					r.paces = append(r.paces, wait)
+				}
+			}
 		}
 	}
 	return r
