@@ -313,7 +313,14 @@ func counted(n int, title string) string {
 	if n == 1 {
 		return "1 " + title
 	}
-	return strconv.Itoa(n) + " " + title + "s"
+	return strconv.Itoa(n) + " " + plural(title)
+}
+
+func plural(title string) string {
+	if strings.HasSuffix(title, "ch") {
+		return title + "es"
+	}
+	return title + "s"
 }
 
 func (f *field) mayReferTo(k *kind) bool {

@@ -304,7 +304,17 @@ func (t *txn) eachUserOf(k *kind, device *object, fn func(*reach) error) error {
 			add("endUser", r)
 		}
 	}
-	for _, id := range append([]string{device.ID}, chain...) {
+	shared := append([]string{device.ID}, chain...)
+	searches, err := t.granted()
+	if err != nil {
+		return err
+	}
+	for _, g := range searches {
+		if t.finder.finds(t.account, g.query, device.ID) {
+			shared = append(shared, g.id)
+		}
+	}
+	for _, id := range shared {
 		for r := range t.refsEqual(grants, grants.indexOn("objectId").code, id) {
 			g, err := t.loadRef(grants, r)
 			if err != nil {
@@ -369,23 +379,12 @@ func (s *Service) devicesOfUser(c echo.Context) error {
 			return err
 		}
 		k := t.byName["device"]
-		refs, all, err := t.reached(r, read, k)
+		reached, err := t.listIn(t.scopeOf(r, k), k, wanted{Page: page})
 		if err != nil {
 			return err
 		}
-		if all {
-			total = t.count(k)
-			refs = t.pageOfAll(k, page)
-		} else {
-			total = len(refs)
-			from := min(page.Offset(), total)
-			refs = refs[from:min(from+page.PageSize, total)]
-		}
-		for _, ref := range refs {
-			o, err := t.loadRef(k, ref)
-			if err != nil {
-				return err
-			}
+		total = reached.total
+		for _, o := range reached.objects {
 			rel, err := t.relate(r, k, o)
 			if err != nil {
 				return err

@@ -60,7 +60,7 @@ const secretsKind = "secrets"
 
 // exported are the kinds of a file, in its order.
 var exported = []string{"organizationTemplate", "deviceTemplate", "endUserTemplate", "deviceField", "endUserField", "organizationField",
-	"channelTemplate", "organization", "device", "endUser", "role", "grant", "savedSearch"}
+	"channelTemplate", "organization", "device", "endUser", "role", "savedSearch", "grant"}
 
 func (s *Service) exportRoutes(g *echo.Group) {
 	g.GET("/export", s.exportAll)

@@ -125,7 +125,9 @@ func (f *finder) put(k *kind, old, o *object) {
 		case o.Deleted != 0:
 			x.Delete(k.one, o.ID)
 		case k.one == "device" && old != nil:
-			f.putDevice(x, k, o)
+			if f.moving(o.AccountID, o.ID, func() { f.putDevice(x, k, o) }) {
+				f.s.epoch.Add(1)
+			}
 		default:
 			x.Put(document(k, o, lastSeen{}))
 		}
@@ -149,7 +151,11 @@ func (f *finder) putDevice(x *search.Index, k *kind, o *object) {
 
 // set changes what the server knows of a device by itself.
 func (f *finder) set(account, device string, members map[string]any) {
-	f.change(func() { f.index(account).Set("device", device, members) })
+	f.change(func() {
+		if f.moving(account, device, func() { f.index(account).Set("device", device, members) }) {
+			f.s.expiry.wakeAt(f.s.now().Add(volatilePause).UnixMilli())
+		}
+	})
 }
 
 // change runs fn now, or after the build that is under way.

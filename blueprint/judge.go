@@ -53,7 +53,7 @@ func (t *txn) judge(r *reach, do action, k *kind, o *object, channel string) (*v
 		me.Leads = "is"
 		return &verdict{true, claim + ": it is the own record.", "", []step{me, end}}, nil
 	case !slices.Contains(reachable, k.one):
-		return &verdict{false, fmt.Sprintf("%s: %ss are for admins, and %s is %s.", refusal, k.title, r.name, standing(r)), "the account user role admin", []step{me}}, nil
+		return &verdict{false, fmt.Sprintf("%s: %s are for admins, and %s is %s.", refusal, plural(k.title), r.name, standing(r)), "the account user role admin", []step{me}}, nil
 	}
 	chain, err := t.chain(placeOf(k, o, do))
 	if err != nil {
@@ -87,6 +87,10 @@ func (t *txn) allowance(r *reach, src *source, claim string, me, end step, chain
 			why += " in " + quote(t.groupName(chain[0]))
 		}
 	}
+	if src.search != "" {
+		path[len(path)-1].Leads = "finds"
+		path = append(path, end)
+	}
 	return &verdict{true, claim + ": " + why + ".", "", path}, nil
 }
 
@@ -114,22 +118,28 @@ func (t *txn) way(r *reach, src *source, me step) ([]step, string, error) {
 	}
 	path = append(path, me, step{Kind: "grant", ID: src.grant, Name: src.role, Leads: "on"}, object)
 	why := fmt.Sprintf("%s has the role %s on the %s %s", who, src.role, t.byName[object.Kind].title, quote(object.Name))
+	if src.search != "" {
+		why += ", which finds it now,"
+	}
 	if src.expires != "" {
 		why += " until " + src.expires
 	}
-	return path, why, nil
+	return path, strings.TrimSuffix(why, ","), nil
 }
 
 func (t *txn) objectOf(src *source) (step, error) {
 	if src.organization != "" {
 		return step{Kind: "organization", ID: src.organization, Name: t.groupName(src.organization)}, nil
 	}
-	k := t.byName["device"]
-	o, err := load(t.tx, k, src.device)
-	if err != nil || o == nil {
-		return step{Kind: "device", ID: src.device, Name: src.device}, err
+	k, id := t.byName["device"], src.device
+	if src.search != "" {
+		k, id = t.byName["savedSearch"], src.search
 	}
-	return step{Kind: "device", ID: src.device, Name: nameOf(k, o)}, nil
+	o, err := load(t.tx, k, id)
+	if err != nil || o == nil {
+		return step{Kind: k.one, ID: id, Name: id}, err
+	}
+	return step{Kind: k.one, ID: id, Name: nameOf(k, o)}, nil
 }
 
 // refusal finds the nearest miss: a source that covers the object and allows other things, or has expired, or is limited
@@ -145,7 +155,7 @@ func (t *txn) refusal(r *reach, do action, k *kind, o *object, channel string, c
 		}
 	}
 	if near == nil {
-		return t.unreached(r, k, chain, claim, me), nil
+		return t.unreached(r, k, chain, claim, me)
 	}
 	path, why, err := t.way(r, near, me)
 	if err != nil {
@@ -167,7 +177,7 @@ func (t *txn) refusal(r *reach, do action, k *kind, o *object, channel string, c
 	return v, nil
 }
 
-func (t *txn) unreached(r *reach, k *kind, chain []string, claim string, me step) *verdict {
+func (t *txn) unreached(r *reach, k *kind, chain []string, claim string, me step) (*verdict, error) {
 	v := &verdict{Path: []step{me}}
 	mine := fmt.Sprintf("%s is in no group", r.name)
 	if r.organization != "" {
@@ -186,10 +196,38 @@ func (t *txn) unreached(r *reach, k *kind, chain []string, claim string, me step
 			place = "it lies at " + quote(strings.Join(names, " › "))
 		}
 	}
+	searches, err := t.searchesOf(r)
+	if err != nil {
+		return nil, err
+	}
+	if k.one == "device" && len(searches) > 0 {
+		place += ", it is not found by " + searches
+	}
 	v.Text = fmt.Sprintf("%s: %s, %s, and nothing there is shared with %s. Share it with %s, or move it to a group that %s reaches.",
 		claim, mine, place, r.name, r.name, r.name)
 	v.Missing = "a grant, or a place in a group that is reached"
-	return v
+	return v, nil
+}
+
+// searchesOf names the saved searches that r is given a role on, "" for none.
+func (t *txn) searchesOf(r *reach) (string, error) {
+	var names []string
+	for i := range r.sources {
+		if src := &r.sources[i]; src.search != "" {
+			s, err := t.objectOf(src)
+			if err != nil {
+				return "", err
+			}
+			names = append(names, quote(s.Name))
+		}
+	}
+	switch len(names) {
+	case 0:
+		return "", nil
+	case 1:
+		return "the saved search " + names[0] + " now", nil
+	}
+	return "any of the saved searches " + strings.Join(names, ", ") + " now", nil
 }
 
 func (t *txn) groupName(id string) string {

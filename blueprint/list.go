@@ -149,14 +149,20 @@ func (t *txn) organizationsWith(template string) (ids []string) {
 }
 
 // list finds one page of the live objects that the caller may read, and how many there are in all.
-func (t *txn) list(k *kind, w wanted) (f found, err error) {
+func (t *txn) list(k *kind, w wanted) (found, error) {
+	scope, err := t.scope(k)
+	if err != nil {
+		return found{}, err
+	}
+	return t.listIn(scope, k, w)
+}
+
+// listIn is list for what is in a scope.
+func (t *txn) listIn(scope *search.Scope, k *kind, w wanted) (f found, err error) {
 	r := search.Request{Kind: k.one, Query: w.query, Filters: w.filters, Sort: w.SortBy, Desc: w.Desc,
-		Offset: w.Offset(), Limit: w.PageSize, Facets: w.facets}
+		Offset: w.Offset(), Limit: w.PageSize, Facets: w.facets, Scope: scope}
 	if r.Sort == "created" {
 		r.Sort = ""
-	}
-	if r.Scope, err = t.scope(k); err != nil {
-		return f, err
 	}
 	result, err := t.finder.search(t.account, r)
 	if err != nil {
@@ -181,25 +187,31 @@ func (t *txn) scope(k *kind) (*search.Scope, error) {
 		return nil, nil
 	}
 	if !slices.Contains(reachable, k.one) {
-		refs, all, err := t.visible(k)
-		if all || err != nil {
-			return nil, err
+		if k.one != "grant" {
+			return &search.Scope{}, nil // admitKind has refused already
 		}
-		s := &search.Scope{}
-		for _, r := range refs {
-			s.IDs = append(s.IDs, r.id())
-		}
-		return s, nil
+		ids, err := t.visibleGrants()
+		return &search.Scope{IDs: ids}, err
+	}
+	return t.scopeOf(t.who, k), nil
+}
+
+// scopeOf is what of a reachable kind r may read; nil for everything.
+func (t *txn) scopeOf(r *reach, k *kind) *search.Scope {
+	if r.admin {
+		return nil
 	}
 	s := &search.Scope{}
 	now := timeText(t.at.UnixMilli())
 	done := map[string]bool{}
-	for i := range t.who.sources {
-		src := &t.who.sources[i]
+	for i := range r.sources {
+		src := &r.sources[i]
 		switch {
 		case !src.has(permissionFor(read, k)) || src.over(now):
 		case src.device != "" && k.one == "device":
 			s.IDs = append(s.IDs, src.device)
+		case src.query != nil && k.one == "device":
+			s.Queries = append(s.Queries, src.query)
 		case src.organization != "":
 			for _, r := range t.below(nil, done, t.byName["organization"], src.organization) {
 				s.Values = append(s.Values, r.id())
@@ -209,10 +221,10 @@ func (t *txn) scope(k *kind) (*search.Scope, error) {
 	if k.one == "organization" {
 		s.IDs, s.Values = s.Values, nil
 	}
-	if k.one == t.who.k.one {
-		s.IDs = append(s.IDs, t.who.p.ID)
+	if k.one == r.k.one {
+		s.IDs = append(s.IDs, r.p.ID)
 	}
-	return s, nil
+	return s
 }
 
 // loadRef loads what an index names; that it is missing would be our bug.
@@ -222,23 +234,6 @@ func (t *txn) loadRef(k *kind, r ref) (*object, error) {
 		return nil, fmt.Errorf("%s %s: in the index of account %s and not in the store", k.one, r.id(), t.account)
 	}
 	return o, err
-}
-
-// pageOfAll walks the order of creation to the page.
-func (t *txn) pageOfAll(k *kind, p rest.Page) []ref {
-	var refs []ref
-	skip := p.Offset()
-	for r := range t.refsEqual(k, indexAll, "") {
-		if skip > 0 {
-			skip--
-			continue
-		}
-		if len(refs) == p.PageSize {
-			break
-		}
-		refs = append(refs, r)
-	}
-	return refs
 }
 
 func keep(refs []ref, wanted func(ref) (bool, error)) ([]ref, error) {

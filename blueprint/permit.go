@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"xively/blueprint/search"
 	"xively/internal/auth"
 	"xively/internal/fault"
 )
@@ -15,7 +16,7 @@ import (
 // An admin may do everything in the account, and so may a back-end application, which only admins make and which signs
 // in by itself only when it is one. Anybody else reaches an object by a source: being an end user in an
 // organization at or above where the object lies, or a grant, to themselves or to an organization they are in, on the
-// object or on an organization at or above it. A source allows what its role names. An end user may also read and change
+// object, on an organization at or above it, or on a saved search that finds it (dynamic.go). A source allows what its role names. An end user may also read and change
 // some of their own record and get their own MQTT credential.
 //
 // A refusal is the text of judge. Over REST, what the caller may not even read is answered like what does not exist; the
@@ -27,6 +28,9 @@ type source struct {
 	role         string
 	organization string // it and all below it
 	device       string // … or only this
+	search       string // … or the devices that this saved search finds
+	query        *search.Query
+	finds        func(device string) bool // of search: whether it finds a device now
 	channels     []string
 	grant        string // its id; "" for an end user's own organization
 	through      string // the organization the grant was given to; "" when to the caller
@@ -50,8 +54,11 @@ func (src *source) has(need permission) bool { return slices.Contains(src.allows
 func (src *source) over(at string) bool { return src.expires != "" && src.expires <= at }
 
 func (src *source) covers(chain []string, device string) bool {
-	if src.device != "" {
+	switch {
+	case src.device != "":
 		return src.device == device
+	case src.search != "":
+		return src.finds(device)
 	}
 	return slices.Contains(chain, src.organization)
 }
@@ -137,10 +144,15 @@ func (t *txn) addGrants(r *reach, subject string) error {
 		if subject != r.p.ID {
 			src.through = subject
 		}
-		if g.text("objectType") == "device" {
-			src.device = g.text("objectId")
-		} else {
-			src.organization = g.text("objectId")
+		switch id := g.text("objectId"); g.text("objectType") {
+		case "device":
+			src.device = id
+		case "savedSearch":
+			if err := t.useSearch(&src, id); err != nil {
+				return err
+			}
+		default:
+			src.organization = id
 		}
 		r.sources = append(r.sources, src)
 	}
@@ -183,7 +195,7 @@ func (r *reach) allowing(need permission, chain []string, device, channel string
 	now := timeText(at.UnixMilli())
 	for i := range r.sources {
 		src := &r.sources[i]
-		if src.has(need) && src.covers(chain, device) && !src.over(now) && src.channel(channel) {
+		if src.has(need) && !src.over(now) && src.channel(channel) && src.covers(chain, device) {
 			return src
 		}
 	}
@@ -270,9 +282,8 @@ func (t *txn) permitChange(k *kind, old, o *object) error {
 			return forbidden("Only an admin may change the %s of a %s: it decides what it may do.", f.name, k.title)
 		case f.name == "organizationId" || f.name == "parentId":
 			moved := *o
-			if k.one == "organization" {
-				moved.ID = o.text("parentId")
-			}
+			moved.ID = o.text("parentId") // "" for others: that the object itself is shared gives no right to the place
+
 			if err := t.permit(change, k, &moved); err != nil {
 				return forbidden("To move a %s to another place, %s needs the right to change it there as well.", k.title, t.who.name)
 			}
@@ -290,7 +301,7 @@ func (t *txn) allowedBySource(do action, k *kind, o *object) (bool, error) {
 func (t *txn) permitGrant(do action, g *object) error {
 	k := t.byName[g.text("objectType")]
 	if k == nil {
-		return fault.Field("objectType", "This must be one of: device, organization.")
+		return fault.Field("objectType", "This must be one of: device, organization, savedSearch.")
 	}
 	o, err := t.find(k, g.text("objectId"))
 	if err != nil {
@@ -324,7 +335,7 @@ func (t *txn) admitKind(do action, k *kind) error {
 	if t.who.admin || slices.Contains(reachable, k.one) || k.one == "grant" || k.one == "mqttCredential" && do == create {
 		return nil
 	}
-	text := fmt.Sprintf("%s may not %s %ss: those are for admins, and %s is %s.", t.who.name, do, k.title, t.who.name, standing(t.who))
+	text := fmt.Sprintf("%s may not %s %s: those are for admins, and %s is %s.", t.who.name, do, plural(k.title), t.who.name, standing(t.who))
 	t.denials = append(t.denials, Denial{Principal: t.who.p, Action: string(do), Kind: k.one, Text: text})
 	return forbidden("%s", text)
 }
@@ -336,58 +347,25 @@ func standing(r *reach) string {
 	return "an account user with the role member"
 }
 
-// visible returns the refs of all objects of a kind that the caller may read, sorted; all is true when that is every one.
-func (t *txn) visible(k *kind) (refs []ref, all bool, err error) {
-	if t.who == nil || t.who.admin {
-		return nil, true, nil
-	}
-	return t.reached(t.who, read, k)
-}
-
-// reached returns the refs of what r may do something with.
-func (t *txn) reached(r *reach, do action, k *kind) (refs []ref, all bool, err error) {
-	if r.admin {
-		return nil, true, nil
-	}
-	if k.one == "grant" {
-		refs, err = keep(slices.Collect(t.refsEqual(k, indexAll, "")), func(r ref) (bool, error) {
-			g, err := t.loadRef(k, r)
-			if err != nil {
-				return false, err
-			}
-			denials := t.denials
-			err = t.permitGrant(read, g)
-			t.denials = denials
-			return err == nil, ignoreFault(err)
-		})
-		return refs, false, err
-	}
-	now := timeText(t.at.UnixMilli())
-	need := permissionFor(do, k)
-	done := map[string]bool{}
-	for i := range r.sources {
-		src := &r.sources[i]
+// visibleGrants returns the ids of the grants that the caller may read.
+func (t *txn) visibleGrants() (ids []string, err error) {
+	k := t.byName["grant"]
+	for r := range t.refsEqual(k, indexAll, "") {
+		g, err := t.loadRef(k, r)
+		if err != nil {
+			return nil, err
+		}
+		denials := t.denials
+		err = t.permitGrant(read, g)
+		t.denials = denials
 		switch {
-		case !src.has(need) || src.over(now):
-		case src.device != "" && k.one == "device":
-			if o, err := load(t.tx, k, src.device); err != nil {
-				return nil, false, err
-			} else if o != nil && o.Deleted == 0 && o.AccountID == t.account {
-				refs = append(refs, o.ref())
-			}
-		case src.organization != "":
-			refs = t.below(refs, done, k, src.organization)
+		case err == nil:
+			ids = append(ids, g.ID)
+		case ignoreFault(err) != nil:
+			return nil, err
 		}
 	}
-	if r.p.Kind == auth.EndUser && k.one == "endUser" {
-		if o, err := load(t.tx, k, r.p.ID); err != nil {
-			return nil, false, err
-		} else if o != nil {
-			refs = append(refs, o.ref())
-		}
-	}
-	slices.SortFunc(refs, ref.compare)
-	return slices.Compact(refs), false, nil
+	return ids, nil
 }
 
 func ignoreFault(err error) error {

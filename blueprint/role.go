@@ -95,16 +95,16 @@ func joined[S ~string](all []S) string {
 	return strings.Join(texts, ", ")
 }
 
-// grantKind: what somebody, or everybody in an organization, may do with a device or with an organization and all below
-// it, until it expires.
+// grantKind: what somebody, or everybody in an organization, may do with a device, with an organization and all below it,
+// or with the devices that a saved search finds (dynamic.go), until it expires.
 func grantKind() *kind {
 	return &kind{
 		code: 16, one: "grant", many: "grants", path: "/access/grants", title: "grant",
 		fields: []field{
 			{name: "subjectType", required: true, fixed: true, choices: []string{"endUser", "accountUser", "organization"}},
 			{name: "subjectId", required: true, fixed: true, refs: []string{"endUser", "accountUser", "organization"}, refBy: "subjectType", owner: true, anyone: true, index: 2},
-			{name: "objectType", required: true, fixed: true, choices: []string{"device", "organization"}},
-			{name: "objectId", required: true, fixed: true, refs: []string{"device", "organization"}, refBy: "objectType", owner: true, index: 3},
+			{name: "objectType", required: true, fixed: true, choices: []string{"device", "organization", "savedSearch"}},
+			{name: "objectId", required: true, fixed: true, refs: []string{"device", "organization", "savedSearch"}, refBy: "objectType", owner: true, index: 3},
 			{name: "role", choices: []string{viewerRole, operatorRole, ownerRole, customRole}},
 			{name: "roleId", refs: []string{"role"}, index: 4},
 			{name: "channels", kind: list, most: 128}, // names; none means all
@@ -134,6 +134,9 @@ func (t *txn) prepareGrant(old, o *object) error {
 	}
 	if o.text("subjectId") == o.text("objectId") {
 		return fault.Field("objectId", "An organization has what is in it already; share something else with it.")
+	}
+	if old == nil && o.text("objectType") == "savedSearch" {
+		return t.checkGrantedSearch(o.text("objectId"))
 	}
 	return nil
 }

@@ -30,13 +30,8 @@ func savedSearchKind() *kind {
 			{name: "query", lines: true, most: 4096},
 			{name: "sortBy", most: mostInFieldName}, {name: "sortOrder", choices: []string{"asc", "desc"}},
 		},
-		prepare: func(t *txn, _, o *object) error {
-			_, err := t.parseQuery(t.byName[o.text("kind")], o.text("query"))
-			if f := faultOf(err); f != nil {
-				return fault.Field("query", "%s", f.Message)
-			}
-			return err
-		},
+		prepare: (*txn).prepareSearch,
+		changed: func(t *txn, old, _ *object) { t.newEpoch = t.newEpoch || old != nil }, // a grant may be on it
 	}
 }
 

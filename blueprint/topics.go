@@ -107,8 +107,9 @@ type viewCache struct {
 	epoch     uint64 // of everything below
 	devices   map[string]*deviceView
 	templates map[string]*templateView
-	reaches   map[string]*reach   // by id of the account user or end user
-	chains    map[string][]string // by organization
+	reaches   map[string]*reach          // by id of the account user or end user
+	chains    map[string][]string        // by organization
+	granted   map[string][]grantedSearch // by account
 }
 
 // deviceView and templateView are constant once made.
@@ -252,10 +253,10 @@ func (c *viewCache) at(epoch uint64) bool {
 	if c.epoch > epoch {
 		return false
 	}
-	if c.epoch < epoch || len(c.devices)+len(c.reaches)+len(c.chains) >= c.most {
+	if c.epoch < epoch || len(c.devices)+len(c.reaches)+len(c.chains)+len(c.granted) >= c.most {
 		c.epoch = epoch
 		c.devices, c.templates = map[string]*deviceView{}, map[string]*templateView{}
-		c.reaches, c.chains = map[string]*reach{}, map[string][]string{}
+		c.reaches, c.chains, c.granted = map[string]*reach{}, map[string][]string{}, map[string][]grantedSearch{}
 	}
 	return true
 }

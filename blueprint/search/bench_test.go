@@ -236,3 +236,24 @@ func BenchmarkSearchAfterPut(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkMatches is what a grant on a saved search costs for each question about one device.
+func BenchmarkMatches(b *testing.B) {
+	docs := fleet(fleetSize)
+	x := &Index{}
+	for _, d := range docs {
+		x.Put(d)
+	}
+	for _, text := range []string{"tag:broken", `(kitchen OR garage) batteryLevel:<20 -name:test lastConnected:>7d`} {
+		q, err := Parse(text)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(text, func(b *testing.B) {
+			cpu(b)
+			for i := range b.N {
+				x.Matches("device", docs[i%len(docs)].ID, q, testNow)
+			}
+		})
+	}
+}

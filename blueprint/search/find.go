@@ -28,6 +28,13 @@ func (t *table) within(s *Scope, now time.Time) bitset {
 	}
 	out := t.filter(&Filter{Field: field, Op: Equal, Values: s.Values}, now)
 	t.addIDs(s.IDs, out)
+	for _, q := range s.Queries {
+		if q == nil || q.root == nil {
+			out.or(t.live)
+		} else {
+			out.or(t.eval(q.root, now))
+		}
+	}
 	return out
 }
 

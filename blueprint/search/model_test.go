@@ -49,7 +49,9 @@ func (m model) search(r Request) []string {
 
 func (m model) passes(d Doc, r Request) bool {
 	if s := r.Scope; s != nil && !slices.Contains(s.IDs, d.ID) {
-		if org, _ := d.Fields["organizationId"].(string); org == "" || !slices.Contains(s.Values, org) {
+		org, _ := d.Fields["organizationId"].(string)
+		passes := func(q *Query) bool { return q.root == nil || modelPasses(q.root, d) }
+		if (org == "" || !slices.Contains(s.Values, org)) && !slices.ContainsFunc(s.Queries, passes) {
 			return false
 		}
 	}
@@ -426,6 +428,9 @@ func randomRequest(t *testing.T, r *rand.Rand) (Request, string) {
 	if r.IntN(4) == 0 {
 		req.Scope = &Scope{Values: []string{"org1", "org3", "orgX"}[:r.IntN(4)], IDs: []string{"Thing-5", "Thing-nowhere"}[:r.IntN(3)]}
 	}
+	if req.Scope != nil && r.IntN(2) == 0 {
+		req.Scope.Queries = []*Query{parsed(t, randomQuery(r, 2)), parsed(t, randomQuery(r, 1))}
+	}
 	for r.IntN(3) == 0 {
 		f := Filter{Field: pick(r, fieldNames), Op: Op(r.IntN(5)), Values: []string{pick(r, vocabulary), strconv.Itoa(r.IntN(30))}[:1+r.IntN(2)]}
 		req.Filters = append(req.Filters, f)
@@ -500,6 +505,11 @@ func compare(t *testing.T, x *Index, m model, req Request, text string) {
 	if res.Total != len(want) || !slices.Equal(res.IDs, page) {
 		t.Errorf("query %s, filters %+v, scope %+v, sort %q, desc %v, offset %d:\n got %d %q\nwant %d %q", text, req.Filters, req.Scope, req.Sort, req.Desc, req.Offset,
 			res.Total, res.IDs, len(want), page)
+	}
+	for id, d := range m {
+		if got, want := x.Matches("thing", id, req.Query, testNow), req.Query.root == nil || modelPasses(req.Query.root, d); got != want {
+			t.Errorf("query %s: Matches says %v of %+v", text, got, d)
+		}
 	}
 	if again, err := Parse(req.Query.String()); err != nil || again.String() != req.Query.String() {
 		t.Errorf("query %s: written as %s, which is read as %s (%v)", text, req.Query, again, err)

@@ -25,11 +25,13 @@ type Request struct {
 	Now        time.Time // what ages count from; the zero time means now
 }
 
-// Scope is what a caller may see: documents whose Field is one of Values, and those with IDs. Empty lists are nothing.
+// Scope is what a caller may see: documents whose Field is one of Values, those with IDs, and those that pass one of the
+// queries. Empty lists are nothing.
 type Scope struct {
-	Field  string // "" means organizationId
-	Values []string
-	IDs    []string
+	Field   string // "" means organizationId
+	Values  []string
+	IDs     []string
+	Queries []*Query
 }
 
 // Filter is a condition on one field: the form of a query parameter, for programs. A document of a field's list passes
@@ -88,17 +90,6 @@ func (x *Index) Search(r Request) (Result, error) {
 		res.Facets[field] = t.facet(match, field, &r)
 	}
 	return res, nil
-}
-
-// Matches reports whether one document passes a query: membership of a group that a saved search describes.
-func (x *Index) Matches(kind, id string, q *Query, now time.Time) bool {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	t, slot, ok := x.find(kind, id)
-	if !ok {
-		return false
-	}
-	return t.find(&Request{Query: q, Now: now}).has(slot)
 }
 
 const idField = "id"
