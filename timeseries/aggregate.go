@@ -120,18 +120,25 @@ func (b *bucket) rate() float64 {
 
 // aggregator makes rows of what is fed to it in order of time.
 type aggregator struct {
-	q     *Query
-	needs needs
+	q         *Query
+	needs     needs
+	functions []func(b *bucket) float64 // of q.Aggregate
+	pages     pageDecoder
 
 	start, next int64 // the present bucket
 	open        []*bucket
-	rows        []Row
-	values      int // in open
+	rows        []Row     // nil before the first bucket
+	numbers     []float64 // room for the values of rows
+	values      int       // in open
 	err         error
 }
 
 func newAggregator(q *Query) *aggregator {
-	return &aggregator{q: q, needs: needsOf(q.Aggregate), start: math.MinInt64, next: math.MinInt64}
+	a := &aggregator{q: q, needs: needsOf(q.Aggregate), start: math.MinInt64, next: math.MinInt64}
+	for _, name := range q.Aggregate {
+		a.functions = append(a.functions, functions[name].of)
+	}
+	return a
 }
 
 // at returns the present bucket of the category, after closing the one before if t is behind it.
@@ -139,6 +146,9 @@ func (a *aggregator) at(t int64, has bool, name string) *bucket {
 	if t >= a.next {
 		a.close()
 		a.start, a.next = a.q.Interval.bucket(t)
+		if a.rows == nil {
+			a.rows = make([]Row, 0, min(MaxRows, max(0, min(a.q.To, a.q.now)-t)/a.q.Interval.least()+1))
+		}
 	}
 	for _, b := range a.open {
 		if b.has == has && b.name == name {
@@ -155,16 +165,51 @@ func (a *aggregator) add(e *entry) bool {
 	b := a.at(e.Time, e.Has&HasCategory != 0, e.Category)
 	b.stat.points++
 	if e.Has&HasNumeric != 0 {
-		b.stat.add(e.Time, e.Numeric)
-		if a.needs.values {
-			b.values = append(b.values, e.Numeric)
-			a.values++
-		}
+		a.addNumber(b, e.Time, e.Numeric)
 	}
+	return a.goesOn()
+}
+
+func (a *aggregator) addNumber(b *bucket, t int64, v float64) {
+	b.stat.add(t, v)
+	if a.needs.values {
+		b.values = append(b.values, v)
+		a.values++
+	}
+}
+
+// goesOn is false when there is no sense in going on.
+func (a *aggregator) goesOn() bool {
 	if a.values > maxValues && a.err == nil {
 		a.err = fault.New(fault.Unprocessable, "One interval has more than %d numbers, too many for percentiles; ask for a shorter interval.", maxValues)
 	}
 	return a.err == nil
+}
+
+// addReadings takes the points of a chunk.
+func (a *aggregator) addReadings(categories []chunkCategory, points []reading) bool {
+	wanted := int32(-1)
+	if a.q.Category != nil {
+		wanted = int32(slices.IndexFunc(categories, func(c chunkCategory) bool { return c.has && c.name == *a.q.Category }))
+	}
+	buckets := make([]*bucket, len(categories)) // the present ones
+	for i := range points {
+		p := &points[i]
+		if a.q.Category != nil && p.category != wanted {
+			continue
+		}
+		b := buckets[p.category]
+		if b == nil || p.time >= a.next {
+			c := &categories[p.category]
+			b = a.at(p.time, c.has, c.name)
+			buckets[p.category] = b
+		}
+		b.stat.points++
+		if p.has&HasNumeric != 0 {
+			a.addNumber(b, p.time, p.value)
+		}
+	}
+	return a.goesOn()
 }
 
 // merge takes what a run of points of one category, all in one bucket, comes to.
@@ -175,7 +220,9 @@ func (a *aggregator) merge(from int64, has bool, name string, s *stat) bool {
 
 // close makes rows of the present bucket. Categories stay, to remember their last number.
 func (a *aggregator) close() {
-	slices.SortFunc(a.open, func(x, y *bucket) int { return compareCategories(x.has, x.name, y.has, y.name) })
+	if len(a.open) > 1 {
+		slices.SortFunc(a.open, func(x, y *bucket) int { return compareCategories(x.has, x.name, y.has, y.name) })
+	}
 	for _, b := range a.open {
 		if b.stat.points > 0 {
 			b.start, b.end = max(a.start, a.q.From), min(a.next, a.q.To+1, a.q.now)
@@ -197,14 +244,18 @@ func tooManyRows() error {
 }
 
 func (a *aggregator) row(b *bucket) Row {
-	r := Row{Time: a.start, Category: b.name, HasCat: b.has, Values: make([]float64, len(a.q.Aggregate))}
-	for i, name := range a.q.Aggregate {
-		if b.stat.numbers == 0 && name != "count" {
+	n := len(a.functions)
+	if len(a.numbers) < n {
+		a.numbers = make([]float64, max(256, cap(a.rows)-len(a.rows))*n)
+	}
+	r := Row{Time: a.start, Category: b.name, HasCat: b.has, Values: a.numbers[:n:n]}
+	a.numbers = a.numbers[n:]
+	for i, f := range a.functions {
+		if b.stat.numbers == 0 && a.q.Aggregate[i] != "count" {
 			r.Values[i] = math.NaN()
 			continue
 		}
-		r.Values[i] = functions[name].of(b)
-		if math.IsInf(r.Values[i], 0) {
+		if r.Values[i] = f(b); math.IsInf(r.Values[i], 0) {
 			r.Values[i] = math.NaN() // JSON has no such number
 		}
 	}
@@ -324,7 +375,7 @@ func (c contents) rowsOf(a *aggregator, day uint32, page []byte) (rows []row, us
 		if res == byMinute && a.needs.area || !a.fits(start, end, resolutionMs[res]) {
 			continue
 		}
-		if rows, err = decodePage(page, res); err != nil {
+		if rows, err = a.pages.decode(page, res); err != nil {
 			return nil, false, err
 		}
 		return a.within(rows, start, resolutionMs[res]), true, nil
@@ -350,8 +401,11 @@ func (a *aggregator) fits(start, end, step int64) bool {
 	if step < dayMs && a.q.Interval.fixed > 0 {
 		return a.q.Interval.fixed%step == 0
 	}
-	for t := start; t < end; t += step {
-		if !a.q.Interval.holds(t, t+step) {
+	for t := start; ; {
+		if _, t = a.q.Interval.bucket(t); t >= end {
+			break
+		}
+		if (t-start)%step != 0 {
 			return false
 		}
 	}
@@ -387,7 +441,7 @@ func (c contents) points(ctx context.Context, a *aggregator, from, to int64) err
 			return purgedError(c.info.purged)
 		}
 	}
-	sp := span{from: position{time: from}, to: position{time: to + 1}, category: a.q.Category, light: true}
+	sp := span{from: position{time: from}, to: position{time: to + 1}, category: a.q.Category, readings: a.addReadings}
 	if !a.needs.values && !a.needs.times && !a.needs.area {
 		sp.whole = a.whole
 	}

@@ -44,8 +44,19 @@ type chunkCategory struct {
 
 func (c *chunk) full() bool { return c.count >= chunkFull || len(c.data) >= chunkText/2 }
 
+// reading is a point of a chunk without seq and text: all that aggregates and charts need, in a third of a point's memory
+// and nothing for the garbage collector to follow.
+type reading struct {
+	time     int64
+	value    float64
+	category int32 // index into the chunk's categories
+	has      Members
+}
+
 // columns is scratch memory of encoding and decoding.
 type columns struct {
+	points  []reading
+	seqs    []uint64
 	ints    []int64
 	ints2   []int64
 	numbers []float64
@@ -289,32 +300,21 @@ func parseChunk(first position, value []byte) (chunk, error) {
 }
 
 // decode appends the chunk's points to dst. The error is errChunk.
-func (c *chunk) decode(dst []entry) ([]entry, error) { return c.decodeAs(dst, false) }
-
-// decodeAs is decode; with light the points come without seq and text, in a good half of the time.
-func (c *chunk) decodeAs(dst []entry, light bool) ([]entry, error) {
+func (c *chunk) decode(dst []entry) ([]entry, error) {
 	w := columnsPool.Get().(*columns)
 	defer w.release()
+	r := reader{buf: c.data}
+	w.read(&r, c, true)
+	if r.bad {
+		return dst, errChunk
+	}
 	n := len(dst)
 	dst = slices.Grow(dst, c.count)[:n+c.count]
 	out := dst[n:]
-	clear(out)
-	r := reader{buf: c.data}
-	w.ints = grow(w.ints, c.count)
-	w.ints2 = grow(w.ints2, c.count)
-	w.codes = grow(w.codes, c.count)
-	w.readTimes(&r, c, out)
-	if light {
-		r.skipColumn(c.count)
-		r.skipColumn(c.count)
-		w.readMembers(&r, c, out)
-		if r.bad {
-			return dst[:n], errChunk
-		}
-		return dst, nil
+	for i := range out {
+		p := &w.points[i]
+		out[i] = entry{Point{Time: p.time, Category: c.categories[p.category].name, Numeric: p.value, Has: p.has}, w.seqs[i]}
 	}
-	w.readSeqs(&r, c, out)
-	w.readMembers(&r, c, out)
 	w.readTexts(&r, out)
 	if r.bad || len(r.buf) > 0 {
 		return dst[:n], errChunk
@@ -322,9 +322,35 @@ func (c *chunk) decodeAs(dst []entry, light bool) ([]entry, error) {
 	return dst, nil
 }
 
+// readings decodes the chunk into w.points, in a third of decode's time. The error is errChunk.
+func (c *chunk) readings(w *columns) error {
+	r := reader{buf: c.data}
+	if w.read(&r, c, false); r.bad {
+		return errChunk
+	}
+	return nil
+}
+
+// read reads the columns before the texts into w.points and, if they are wanted, w.seqs.
+func (w *columns) read(r *reader, c *chunk, seqs bool) {
+	w.points = grow(w.points, c.count)
+	w.ints, w.ints2, w.codes = grow(w.ints, c.count), grow(w.ints2, c.count), grow(w.codes, c.count)
+	w.readTimes(r, c)
+	switch {
+	case r.bad:
+		return
+	case seqs:
+		w.readSeqs(r, c.count)
+	default:
+		r.skipColumn(c.count)
+		r.skipColumn(c.count)
+	}
+	w.readMembers(r, c)
+}
+
 func grow[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
 
-func (w *columns) readTimes(r *reader, c *chunk, out []entry) {
+func (w *columns) readTimes(r *reader, c *chunk) {
 	n := r.count()
 	if n == 0 || n > c.count {
 		r.fail()
@@ -333,46 +359,47 @@ func (w *columns) readTimes(r *reader, c *chunk, out []entry) {
 	times := w.ints[:n]
 	r.column(times)
 	if n == c.count {
-		for i := range out {
-			out[i].Time = c.first.time + times[i]
+		for i := range w.points {
+			w.points[i].time = c.first.time + times[i]
 		}
+		return
+	}
+	if r.bad {
 		return
 	}
 	runs := w.ints2[:n]
 	r.column(runs)
 	i := 0
 	for k, run := range runs {
-		if run < 1 || run > int64(len(out)-i) {
+		if run < 1 || run > int64(c.count-i) {
 			r.fail()
 			return
 		}
 		for range run {
-			out[i].Time = c.first.time + times[k]
+			w.points[i].time = c.first.time + times[k]
 			i++
 		}
 	}
-	if i != len(out) {
+	if i != c.count {
 		r.fail()
 	}
 }
 
-func (w *columns) readSeqs(r *reader, c *chunk, out []entry) {
-	upper, lower := w.ints[:c.count], w.ints2[:c.count]
-	if r.bad {
-		return
-	}
+func (w *columns) readSeqs(r *reader, n int) {
+	upper, lower := w.ints[:n], w.ints2[:n]
 	r.column(upper)
 	if r.bad {
 		return
 	}
 	r.column(lower)
-	for i := range out {
-		out[i].seq = uint64(upper[i])<<32 | uint64(uint32(lower[i]))
+	w.seqs = grow(w.seqs, n)
+	for i := range w.seqs {
+		w.seqs[i] = uint64(upper[i])<<32 | uint64(uint32(lower[i]))
 	}
 }
 
 // readMembers reads what each point has, its category and its number.
-func (w *columns) readMembers(r *reader, c *chunk, out []entry) {
+func (w *columns) readMembers(r *reader, c *chunk) {
 	if r.bad {
 		return
 	}
@@ -400,23 +427,22 @@ func (w *columns) readMembers(r *reader, c *chunk, out []entry) {
 	if r.bad {
 		return
 	}
-	for i := range out {
-		e := &out[i]
-		e.Has = Members(has[i])
+	for i := range w.points {
 		code := codes[i]
-		if has[i]&^7 != 0 || code < 0 || code >= int64(len(c.categories)) || c.categories[code].has != (e.Has&HasCategory != 0) {
+		p := &w.points[i]
+		p.has, p.category, p.value = Members(has[i]), int32(code), 0
+		if has[i]&^7 != 0 || code < 0 || code >= int64(len(c.categories)) || c.categories[code].has != (p.has&HasCategory != 0) {
 			r.fail()
 			return
 		}
-		e.Category = c.categories[code].name
-		if e.Has&HasNumeric == 0 {
+		if p.has&HasNumeric == 0 {
 			continue
 		}
 		if w.at[code] >= len(w.numbers) {
 			r.fail()
 			return
 		}
-		e.Numeric = w.numbers[w.at[code]]
+		p.value = w.numbers[w.at[code]]
 		w.at[code]++
 	}
 }

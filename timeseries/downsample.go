@@ -1,9 +1,11 @@
 package timeseries
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
+	"sync"
 
 	"xively/internal/fault"
 )
@@ -27,27 +29,36 @@ type sampled struct {
 	samples []sample
 }
 
+// samplesPool keeps the memory of samples for the next query: a chart of a week is a megabyte of them.
+var samplesPool = sync.Pool{New: func() any { return new([]sample) }}
+
+const pooledSamples = 1 << 18
+
+// A sampler gathers the numbers of a range by their category.
+type sampler struct {
+	only  *string // a category, or nil for all
+	all   []*sampled
+	total int // points seen
+}
+
 // Downsample returns q.Points points of each category that look like all of them in a chart: numbers only, in order of
 // time, the first and the last one always. Errors: fault Unprocessable over the limit; Unavailable when ctx ends first.
 func (s *Service) Downsample(ctx context.Context, q Query) ([]Point, error) {
-	var all []*sampled
-	total := 0
+	sm := sampler{only: q.Category}
+	defer sm.release()
 	err := s.engine.view(q.Account, q.Topic, func(c contents) error {
-		sp := span{from: position{time: q.From}, to: position{time: q.To + 1}, category: q.Category, light: true}
-		return c.walk(ctx, sp, func(entries []entry) bool {
-			all = collect(all, entries)
-			total += len(entries)
-			return total <= maxDownsample
-		})
+		sp := span{from: position{time: q.From}, to: position{time: q.To + 1}, category: q.Category, readings: sm.addReadings}
+		return c.walk(ctx, sp, sm.add)
 	})
 	if err != nil {
 		return nil, readError(ctx, err)
 	}
-	if total > maxDownsample {
+	if sm.total > maxDownsample {
 		return nil, fault.New(fault.Unprocessable, "The range has more than %d points; ask for a shorter range, or for intervals and aggregates.", maxDownsample)
 	}
 	var points []Point
-	for _, c := range all {
+	for _, c := range sm.all {
+		points = slices.Grow(points, min(len(c.samples), q.Points))
 		for _, x := range lttb(c.samples, q.Points) {
 			p := Point{Time: x.time, Numeric: x.value, Has: HasNumeric}
 			if c.has {
@@ -56,34 +67,64 @@ func (s *Service) Downsample(ctx context.Context, q Query) ([]Point, error) {
 			points = append(points, p)
 		}
 	}
-	if len(all) > 1 {
-		slices.SortStableFunc(points, func(a, b Point) int { return int(max(-1, min(1, a.Time-b.Time))) })
+	if len(sm.all) > 1 {
+		slices.SortStableFunc(points, func(a, b Point) int { return cmp.Compare(a.Time, b.Time) })
 	}
 	return points, nil
 }
 
-func collect(all []*sampled, entries []entry) []*sampled {
+func (sm *sampler) add(entries []entry) bool {
 	var c *sampled
 	for i := range entries {
 		e := &entries[i]
 		if e.Has&HasNumeric == 0 {
 			continue
 		}
-		has := e.Has&HasCategory != 0
-		if c == nil || c.has != has || c.name != e.Category {
-			k := slices.IndexFunc(all, func(x *sampled) bool { return x.has == has && x.name == e.Category })
-			if k < 0 {
-				k = len(all)
-				all = append(all, &sampled{has: has, name: e.Category})
-			}
-			c = all[k]
-		}
-		if len(c.samples) == cap(c.samples) {
-			c.samples = slices.Grow(c.samples, 3*len(c.samples)+len(entries)-i)
+		if has := e.Has&HasCategory != 0; c == nil || c.has != has || c.name != e.Category {
+			c = sm.of(has, e.Category)
 		}
 		c.samples = append(c.samples, sample{e.Time, e.Numeric})
 	}
-	return all
+	sm.total += len(entries)
+	return sm.total <= maxDownsample
+}
+
+func (sm *sampler) addReadings(categories []chunkCategory, points []reading) bool {
+	to := make([]*sampled, len(categories))
+	for i := range categories {
+		c := &categories[i]
+		if c.numbers > 0 && (sm.only == nil || c.has && c.name == *sm.only) {
+			to[i] = sm.of(c.has, c.name)
+			to[i].samples = slices.Grow(to[i].samples, c.numbers)
+		}
+	}
+	for i := range points {
+		p := &points[i]
+		if c := to[p.category]; c != nil && p.has&HasNumeric != 0 {
+			c.samples = append(c.samples, sample{p.time, p.value})
+		}
+	}
+	sm.total += len(points)
+	return sm.total <= maxDownsample
+}
+
+func (sm *sampler) of(has bool, name string) *sampled {
+	for _, c := range sm.all {
+		if c.has == has && c.name == name {
+			return c
+		}
+	}
+	memory := samplesPool.Get().(*[]sample)
+	sm.all = append(sm.all, &sampled{has: has, name: name, samples: (*memory)[:0]})
+	return sm.all[len(sm.all)-1]
+}
+
+func (sm *sampler) release() {
+	for _, c := range sm.all {
+		if cap(c.samples) <= pooledSamples {
+			samplesPool.Put(&c.samples)
+		}
+	}
 }
 
 // lttb is Largest-Triangle-Three-Buckets (Steinarsson 2013): the samples between the first and the last are divided into

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -106,20 +107,26 @@ func (s *Service) getData(c echo.Context) error {
 	if v.format != "" {
 		return s.export(c, q, v)
 	}
-	j := jsonBuffer{omitNull: v.omitNull, epoch: v.epoch, buf: append(make([]byte, 0, 4096), '{')}
-	n, err := s.answer(c.Request().Context(), &j, q, bare, began)
+	j := newAnswer(v)
+	defer j.release()
+	j.buf = append(j.buf, '{')
+	n, err := s.answer(c.Request().Context(), j, q, bare, began)
 	if err != nil {
 		return err
 	}
 	if n == 0 {
 		return noData(topic)
 	}
-	return sendJSON(c, append(j.buf, '}'))
+	return j.send(c)
 }
 
-func sendJSON(c echo.Context, body []byte) error {
-	c.Response().Header().Set("Cache-Control", "no-store")
-	return c.JSONBlob(http.StatusOK, append(body, '\n'))
+// send closes the object and sends it.
+func (j *jsonBuffer) send(c echo.Context) error {
+	j.buf = append(j.buf, "}\n"...)
+	header := c.Response().Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("Content-Length", strconv.Itoa(len(j.buf))) // so that a long answer goes out whole and not in small pieces
+	return c.JSONBlob(http.StatusOK, j.buf)
 }
 
 // answer appends the members of the answer for one series and returns how many results there are. With bare, the members

@@ -111,7 +111,9 @@ func (s *Service) queryMany(c echo.Context, values url.Values) error {
 	q.Account, q.Newest = caller.AccountID, latest
 	ctx, cancel := context.WithTimeout(c.Request().Context(), readTimeout)
 	defer cancel()
-	j := jsonBuffer{omitNull: v.omitNull, epoch: v.epoch, buf: append(make([]byte, 0, 4096), `{"series":[`...)}
+	j := newAnswer(v)
+	defer j.release()
+	j.buf = append(j.buf, `{"series":[`...)
 	total := 0
 	for i, topic := range topics {
 		if i > 0 {
@@ -119,7 +121,7 @@ func (s *Service) queryMany(c echo.Context, values url.Values) error {
 		}
 		j.buf = appendString(append(j.buf, `{"topic":`...), topic)
 		q.Topic = topic
-		n, err := s.answer(ctx, &j, q, false, time.Now())
+		n, err := s.answer(ctx, j, q, false, time.Now())
 		if err != nil {
 			return err
 		}
@@ -134,8 +136,8 @@ func (s *Service) queryMany(c echo.Context, values url.Values) error {
 	j.buf = append(j.buf, `],"meta":{"timeSpent":`...)
 	j.buf = strconv.AppendInt(j.buf, time.Since(began).Milliseconds(), 10)
 	j.buf = append(j.buf, `,"count":`...)
-	j.buf = append(strconv.AppendInt(j.buf, int64(len(topics)), 10), "}}"...)
-	return sendJSON(c, j.buf)
+	j.buf = append(strconv.AppendInt(j.buf, int64(len(topics)), 10), '}')
+	return j.send(c)
 }
 
 func boolOf(values url.Values, name string) (bool, error) {

@@ -2,19 +2,22 @@ package timeseries
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"xively/storage"
 )
 
 // span asks for points of one series: those with positions in [from, to), of one category if category is not nil, in
-// ascending or descending order.
+// ascending or descending order. With whole or readings from and to are times, without seq, and the order ascending.
 type span struct {
 	from, to position
 	category *string
 	desc     bool
-	light    bool // seq and text of points are not needed
 
+	// readings, if not nil, may be given the points of a chunk that nothing else lies between, instead of yield, and
+	// returns false when it has enough. The slice is valid during the call.
+	readings func(categories []chunkCategory, points []reading) bool
 	// whole, if not nil, may take a chunk of the span as it is, with no other points in between, and then returns true.
 	whole func(c *chunk) bool
 }
@@ -123,8 +126,7 @@ func (m *merge) addChunk(ctx context.Context, id uint64, c *chunk) error {
 		if !c.hasCategory(m.category) {
 			return dst, nil
 		}
-		// Without seqs there is no merging: only where nothing is to be merged.
-		entries, err := c.decodeAs(dst, m.light && len(dst) == 0 && m.undisturbed(c))
+		entries, err := c.decode(dst)
 		if err != nil {
 			err = damagedChunk(id, c.first, err)
 		}
@@ -143,7 +145,47 @@ func (m *merge) addChunk(ctx context.Context, id uint64, c *chunk) error {
 			return ctx.Err()
 		}
 	}
+	if m.readings != nil && m.undisturbed(c) {
+		if m.settle(r.min); m.done {
+			return nil
+		}
+		if len(m.pending) == 0 {
+			return errors.Join(m.addReadings(id, c), ctx.Err())
+		}
+	}
 	return m.addRun(ctx, r)
+}
+
+// addReadings hands out those of a chunk's points that lie in the span.
+func (m *merge) addReadings(id uint64, c *chunk) error {
+	if !c.hasCategory(m.category) {
+		return nil
+	}
+	w := columnsPool.Get().(*columns)
+	defer w.release()
+	if err := c.readings(w); err != nil {
+		return damagedChunk(id, c.first, err)
+	}
+	points := w.points
+	if c.first.time < m.from.time {
+		points = points[timeIndex(points, m.from.time):]
+	}
+	if c.last.time >= m.to.time {
+		points = points[:timeIndex(points, m.to.time)]
+	}
+	m.done = !m.readings(c.categories, points)
+	return nil
+}
+
+// timeIndex returns how many of the points come before t.
+func timeIndex(points []reading, t int64) int {
+	n, _ := slices.BinarySearchFunc(points, t, func(p reading, t int64) int {
+		if p.time < t {
+			return -1
+		}
+		return 1
+	})
+	return n
 }
 
 // undisturbed reports whether nothing of memory that is not used yet begins in or before the chunk.

@@ -129,29 +129,55 @@ func (p *page) encode() []byte {
 
 // decodePage returns one resolution of a page. The error is errPage.
 func decodePage(value []byte, res resolution) ([]row, error) {
-	r := reader{buf: value}
-	if r.byte() != pageVersion {
+	return new(pageDecoder).decode(value, res)
+}
+
+// A pageDecoder decodes one page after the other, a year's in one read, and keeps its memory in between.
+type pageDecoder struct {
+	reader
+	rows     []row
+	ints     []int64
+	slots    []int64
+	least    []int64
+	values   []float64
+	numbered []int             // which rows have numbers
+	names    map[string]string // of categories met before
+}
+
+// decode is decodePage; the rows are valid until the next call.
+func (d *pageDecoder) decode(value []byte, res resolution) ([]row, error) {
+	d.reader = reader{buf: value}
+	d.rows = d.rows[:0]
+	if d.byte() != pageVersion {
 		return nil, errPage
 	}
 	for range res {
-		n := r.uvarint()
-		if n > uint64(len(r.buf)) {
-			return nil, errPage
-		}
-		r.take(int(n))
+		d.take(d.length())
 	}
 	if res < byMinute {
-		n := r.uvarint()
-		if n > uint64(len(r.buf)) {
-			return nil, errPage
-		}
-		r.buf = r.buf[:n]
+		d.buf = d.take(d.length())
 	}
-	rows := r.rows(res)
-	if r.bad || len(r.buf) > 0 {
+	categories := d.uvarint()
+	for n := categories; n > 0 && !d.bad; n-- {
+		d.category(res)
+	}
+	if d.bad || len(d.buf) > 0 {
 		return nil, errPage
 	}
-	return rows, nil
+	if categories > 1 {
+		slices.SortStableFunc(d.rows, compareRows)
+	}
+	return d.rows, nil
+}
+
+// length reads how long something is that follows.
+func (r *reader) length() int {
+	n := r.uvarint()
+	if n > uint64(len(r.buf)) {
+		r.fail()
+		return 0
+	}
+	return int(n)
 }
 
 // appendRows writes the rows category by category.
@@ -216,14 +242,29 @@ func floorTo(t, step int64) int64 {
 	}
 }
 
-// fields are a row's numbers in the order they are written; the area comes last and not by the minute.
-func (r *row) fields(res resolution) []*float64 {
-	s := &r.stat
-	all := []*float64{&s.min, &s.max, &s.first, &s.last, &s.sum, &s.area}
+// fields is how many numbers a row has: the area not by the minute.
+func (res resolution) fields() int {
 	if res == byMinute {
-		return all[:5]
+		return 5
 	}
-	return all
+	return 6
+}
+
+// field returns a row's numbers in the order they are written.
+func (s *stat) field(i int) *float64 {
+	switch i {
+	case 0:
+		return &s.min
+	case 1:
+		return &s.max
+	case 2:
+		return &s.first
+	case 3:
+		return &s.last
+	case 4:
+		return &s.sum
+	}
+	return &s.area
 }
 
 // appendRowNumbers writes the numbers of rows that have some. Decimals are written as integers, all but the least
@@ -241,7 +282,7 @@ func appendRowNumbers(buf []byte, rows []row, res resolution) []byte {
 			}
 		}
 	}
-	columns := make([][]int64, len(rows[0].fields(res)))
+	columns := make([][]int64, res.fields())
 	for i := 0; ok && i < len(rows); i++ {
 		ok = rows[i].scale(columns, decimals, res)
 	}
@@ -256,7 +297,7 @@ func appendRowNumbers(buf []byte, rows []row, res resolution) []byte {
 	values := make([]float64, len(rows))
 	for f := range columns {
 		for i := range rows {
-			values[i] = *rows[i].fields(res)[f]
+			values[i] = *rows[i].stat.field(f)
 		}
 		buf, _ = appendNumbers(buf, values, nil)
 	}
@@ -267,8 +308,8 @@ func appendRowNumbers(buf []byte, rows []row, res resolution) []byte {
 // away what adding floats had put there.
 func (r *row) scale(columns [][]int64, decimals int, res resolution) bool {
 	var least int64
-	for f, v := range r.fields(res) {
-		x := *v
+	for f := range res.fields() {
+		x := *r.stat.field(f)
 		if f >= 4 {
 			x = math.RoundToEven(x*exactPowers[decimals]) / exactPowers[decimals]
 		}
@@ -293,113 +334,112 @@ func (r *row) scale(columns [][]int64, decimals int, res resolution) bool {
 	return true
 }
 
-// rows reads a section that appendRows wrote. Times in it count from the begin of their slot, stat's from the day's:
-// decodePage's caller adds the day.
-func (r *reader) rows(res resolution) []row {
+// category reads a category's rows. Times in them count from the begin of their slot, stat's from the day's: decode's
+// caller adds the day.
+func (d *pageDecoder) category(res resolution) {
+	name, has := d.name()
 	slots := int(dayMs / resolutionMs[res])
-	categories := r.uvarint()
-	var all []row
-	for ; categories > 0 && !r.bad; categories-- {
-		all = append(all, r.categoryRows(slots, res)...)
+	n := int(min(d.uvarint(), uint64(slots)+1))
+	if n == 0 || n > slots || d.bad {
+		d.fail()
+		return
 	}
-	slices.SortStableFunc(all, compareRows)
-	return all
-}
-
-func (r *reader) categoryRows(slots int, res resolution) []row {
-	var name string
-	size := r.uvarint()
-	if size > uint64(len(r.buf)) {
-		r.fail()
-		return nil
+	first := len(d.rows)
+	d.rows = slices.Grow(d.rows, n)[:first+n]
+	rows := d.rows[first:]
+	d.slots, d.ints = grow(d.slots, n), grow(d.ints, n)
+	d.column(d.slots)
+	if d.bad {
+		return
 	}
-	if size > 0 {
-		name = string(r.take(int(size - 1)))
+	d.column(d.ints)
+	for i := range rows {
+		rows[i] = row{slot: int(d.slots[i]), has: has, name: name, stat: stat{points: d.ints[i]}}
 	}
-	n := r.uvarint()
-	if n == 0 || n > uint64(slots) || r.bad {
-		r.fail()
-		return nil
+	if d.bad {
+		return
 	}
-	rows := make([]row, n)
-	ints := make([]int64, n)
-	column := func(into func(r *row) *int64, rows []*row) {
-		if r.bad {
+	d.column(d.ints)
+	d.numbered = d.numbered[:0]
+	for i := range rows {
+		r := &rows[i]
+		if r.stat.numbers = d.ints[i]; r.slot < 0 || r.slot >= slots || r.stat.numbers < 0 || r.stat.numbers > r.stat.points {
+			d.fail()
 			return
 		}
-		r.column(ints[:len(rows)])
-		for i := range rows {
-			*into(rows[i]) = ints[i]
+		if r.stat.numbers > 0 {
+			d.numbered = append(d.numbered, i)
 		}
 	}
-	var withNumbers []*row
-	all := make([]*row, n)
-	for i := range rows {
-		all[i] = &rows[i]
-		rows[i].has, rows[i].name = size > 0, name
+	if len(d.numbered) > 0 && !d.bad {
+		d.stats(rows, res)
 	}
-	slot := make([]int64, n)
-	r.column(slot)
-	column(func(r *row) *int64 { return &r.stat.points }, all)
-	column(func(r *row) *int64 { return &r.stat.numbers }, all)
-	for i := range rows {
-		if slot[i] < 0 || slot[i] >= int64(slots) || rows[i].stat.numbers < 0 || rows[i].stat.numbers > rows[i].stat.points {
-			r.fail()
-			return nil
-		}
-		rows[i].slot = int(slot[i])
-		if rows[i].stat.numbers > 0 {
-			withNumbers = append(withNumbers, all[i])
-		}
-	}
-	if len(withNumbers) == 0 || r.bad {
-		return rows
-	}
-	column(func(r *row) *int64 { return &r.stat.firstTime }, withNumbers)
-	column(func(r *row) *int64 { return &r.stat.lastTime }, withNumbers)
-	r.rowNumbers(withNumbers, ints, res)
-	for _, x := range withNumbers {
-		begin := int64(x.slot) * resolutionMs[res]
-		x.stat.firstTime += begin
-		x.stat.lastTime += begin
-	}
-	return rows
 }
 
-func (r *reader) rowNumbers(rows []*row, ints []int64, res resolution) {
-	if r.bad {
+func (d *pageDecoder) name() (name string, has bool) {
+	size := d.length()
+	if size == 0 {
+		return "", false
+	}
+	b := d.take(size - 1)
+	name, ok := d.names[string(b)]
+	if !ok {
+		if name = string(b); d.names == nil {
+			d.names = map[string]string{}
+		}
+		d.names[name] = name
+	}
+	return name, true
+}
+
+// stats reads what rows with numbers have besides.
+func (d *pageDecoder) stats(rows []row, res resolution) {
+	ints := d.ints[:len(d.numbered)]
+	d.column(ints)
+	for k, i := range d.numbered {
+		rows[i].stat.firstTime = int64(rows[i].slot)*resolutionMs[res] + ints[k]
+	}
+	if d.bad {
 		return
 	}
-	kind := r.byte()
-	fields := len(rows[0].fields(res))
-	ints = ints[:len(rows)]
-	if kind == floatBits {
-		values := make([]float64, len(rows))
-		for f := 0; f < fields && !r.bad; f++ {
-			r.numbers(values, ints)
-			for i := range rows {
-				*rows[i].fields(res)[f] = values[i]
+	d.column(ints)
+	for k, i := range d.numbered {
+		rows[i].stat.lastTime = int64(rows[i].slot)*resolutionMs[res] + ints[k]
+	}
+	if d.bad {
+		return
+	}
+	switch kind := d.byte(); {
+	case kind == floatBits:
+		d.values = grow(d.values, len(ints))
+		for f := 0; f < res.fields() && !d.bad; f++ {
+			d.numbers(d.values, ints)
+			for k, i := range d.numbered {
+				*rows[i].stat.field(f) = d.values[k]
 			}
 		}
-		return
+	case kind <= maxDecimals:
+		d.decimals(rows, ints, exactPowers[kind], res)
+	default:
+		d.fail()
 	}
-	if kind > maxDecimals {
-		r.fail()
-		return
-	}
-	least := make([]int64, len(rows))
-	for f := 0; f < fields && !r.bad; f++ {
-		r.column(ints)
-		for i, x := range ints {
+}
+
+func (d *pageDecoder) decimals(rows []row, ints []int64, power float64, res resolution) {
+	d.least = grow(d.least, len(ints))
+	for f := 0; f < res.fields() && !d.bad; f++ {
+		d.column(ints)
+		for k, i := range d.numbered {
+			s, x := &rows[i].stat, ints[k]
 			switch {
 			case f == 0:
-				least[i] = x
+				d.least[k] = x
 			case f < 4:
-				x += least[i]
+				x += d.least[k]
 			case f == 4:
-				x += least[i] * rows[i].stat.numbers
+				x += d.least[k] * s.numbers
 			}
-			*rows[i].fields(res)[f] = float64(x) / exactPowers[kind]
+			*s.field(f) = float64(x) / power
 		}
 	}
 }
