@@ -1,30 +1,10 @@
 package logging
 
-import (
-	"bytes"
-	"unicode/utf8"
-)
-
-// block is a block being searched.
+// block is the times of a block's rows.
 type block struct {
 	rows        int
 	times, from []int64 // serviceTimestamp and sourceTimestamp of each row
 	seqs        []uint64
-
-	frame   []byte   // the variables
-	vars    []byte   // decompressed when needed: each between two newlines
-	ends    []uint32 // where each variable ends in vars; made when needed
-	byShape []uint16 // rows, by shape; made with groups
-	groups  []kin
-	rank    []uint16 // of a row in its group
-	groupOf []uint16 // of a row
-}
-
-// kin is the rows of one shape in a block.
-type kin struct {
-	shape       int
-	first, rows int // in byShape
-	vars        int // the first variable
 }
 
 func (c *chunk) block(i int) *block {
@@ -34,11 +14,9 @@ func (c *chunk) block(i int) *block {
 	b := &block{rows: min(blockRows, c.count-i*blockRows)}
 	c.open[i] = b
 	b.times, b.from, b.seqs = make([]int64, b.rows), make([]int64, b.rows), make([]uint64, b.rows)
-	r := reader{data: c.get(blockPart, i)}
-	seq := r.uvarint()
-	times, frame := c.frames(r.data)
-	b.frame = frame
-	r = reader{data: times}
+	stored := reader{data: c.get(timesPart, i)}
+	seq := stored.uvarint()
+	r := reader{data: c.unframe(stored.data), bad: stored.bad}
 	ms := c.blocks[i].service.min
 	for row := range b.times {
 		ms += r.varint()
@@ -95,97 +73,31 @@ func (c *chunk) byTime(among rowSet, judge func(*blockSpan) (none, all bool), ma
 	return set
 }
 
-// group sorts the block's rows by shape, which is the order of its variables.
-func (c *chunk) group(i int) *block {
-	b := c.block(i)
-	if b.groups != nil {
-		return b
-	}
-	column := c.shapeOf()[i*blockRows:]
-	list := c.shapes().list
-	counts := make([]int, len(list)+1)
-	for row := range b.rows {
-		counts[column[row]]++
-	}
-	at, vars, groupOf := 0, 0, make([]int, len(counts))
-	for s, n := range counts {
-		if n == 0 {
-			continue
-		}
-		groupOf[s] = len(b.groups)
-		b.groups = append(b.groups, kin{shape: s, first: at, vars: vars})
-		at += n
-		if s < len(list) {
-			vars += n * list[s].vars[texts]
-		}
-	}
-	b.byShape, b.rank, b.groupOf = make([]uint16, b.rows), make([]uint16, b.rows), make([]uint16, b.rows)
-	for row := range b.rows {
-		k := groupOf[column[row]]
-		g := &b.groups[k]
-		b.byShape[g.first+g.rows], b.rank[row], b.groupOf[row] = uint16(row), uint16(g.rows), uint16(k)
-		g.rows++
-	}
-	return b
-}
+// originBit is beside messageBit and its like in what is read of a row.
+const (
+	originBit = 1 << 7
+	textBits  = messageBit | detailsBit | customBit
+)
 
-func (c *chunk) variables(b *block) []byte {
-	if b.vars == nil {
-		if b.vars = c.unframe(b.frame); len(b.vars) == 0 || b.vars[0] != '\n' || b.vars[len(b.vars)-1] != '\n' {
-			c.damaged()
-			b.vars = []byte{'\n'}
-		}
-	}
-	return b.vars
-}
-
-// variable returns the n-th of a block whose rows are grouped.
-func (c *chunk) variable(b *block, n int) []byte {
-	vars := c.variables(b)
-	if b.ends == nil {
-		b.ends = make([]uint32, 0, bytes.Count(vars, []byte{'\n'}))
-		for i, v := range vars {
-			if v == '\n' {
-				b.ends = append(b.ends, uint32(i))
-			}
-		}
-	}
-	if n+1 >= len(b.ends) {
-		c.damaged()
-		return nil
-	}
-	return vars[b.ends[n]+1 : b.ends[n+1]]
-}
-
-// line returns a row; without its texts unless they are asked for.
-func (c *chunk) line(row int, withTexts bool) *line {
+// line returns a row: its place, times, severity, code and tags, and what else is asked for.
+func (c *chunk) line(row, want int) *line {
 	i, k := row/blockRows, row%blockRows
 	b := c.block(i)
-	l := &line{position: position{b.times[k], b.seqs[k]}, account: c.account, origin: c.originOf(row), sourceTime: b.from[k]}
-	list := c.shapes().list
-	if len(list) == 0 {
-		return l
+	l := &line{position: position{b.times[k], b.seqs[k]}, account: c.account, sourceTime: b.from[k]}
+	if list := c.shapes().list; len(list) > 0 {
+		s := &list[c.shapeAt(row)]
+		l.severity, l.own, l.code, l.tags = s.severity, s.own, s.code, s.tags
 	}
-	s := &list[c.shapeOf()[row]]
-	l.severity, l.own, l.code, l.tags = s.severity, s.own, s.code, s.tags
-	if withTexts {
-		c.fill(l, s, row)
-	}
+	c.fill(l, row, want)
 	return l
 }
 
-func (c *chunk) fill(l *line, s *shapeInfo, row int) {
-	if s.vars[texts] == 0 {
-		l.text = s.text
-		return
+// fill adds what is asked for to a line of the chunk.
+func (c *chunk) fill(l *line, row, want int) {
+	if want&originBit != 0 {
+		l.origin = c.originOf(row)
 	}
-	b := c.group(row / blockRows)
-	g := &b.groups[b.groupOf[row%blockRows]]
-	at := g.vars + int(b.rank[row%blockRows])
-	for t := range l.text {
-		l.text[t] = fillPattern(s.text[t], func(k int) []byte { return c.variable(b, at+(s.vars[t]+k)*g.rows) })
-		if !utf8.ValidString(l.text[t]) {
-			c.damaged()
-		}
+	if list := c.shapes().list; want&textBits != 0 && len(list) > 0 {
+		c.fillTexts(l, row, c.shapeAt(row), want)
 	}
 }

@@ -1,10 +1,10 @@
 package logging
 
 import (
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -13,34 +13,39 @@ import (
 // search reads what it needs:
 //
 //	header   how many rows, between which times, how many of each severity; the times of each block of blockRows rows
-//	filters  which words, codes and tags are not in it; for each block, which variables are not (filter.go)
+//	filters  which words, codes and tags are not in it, and which variables (filter.go)
 //	origins  the distinct origins sorted by source, and for each the rows that come from it
-//	rare     the rows of each severity that not many have
-//	shapes   the distinct shapes, and each row's shape
-//	blocks   times, and the variables of the texts, blockRows rows at a time
+//	rare     for each rare severity, the rows that have it
+//	shapes   what the rows' texts have in common, and which row has which shape
+//	times    of blockRows rows at a time
+//	columns  the variables of the texts, shape by shape
 //
 // A shape is what entries of one log statement share: severity, code, tags and the patterns of the three texts. A pattern is a text
 // with a placeholder for each variable (words.go). Devices log few shapes, so that most questions are answered by looking at a
-// hundred shapes and not at thousands of texts; what is left of a text, the variables, compresses well beside its like.
+// hundred shapes and not at thousands of texts; what is left of a text, the variables, compresses well beside its like, and a
+// search that knows which statements it is about reads the variables of those.
 //
-//	header   version 1 │ rows │ minSeq │ maxSeq │ bytes of text │ bytes of the other parts │ rows of each severity ×9
+//	header   version 2 │ rows │ minSeq │ maxSeq │ bytes of text │ bytes of the other parts │ rows of each severity ×9
 //	         │ per block: min and max of serviceTimestamp and of sourceTimestamp                        all varints
-//	filters  length │ filter of the words of shapes, of codes and tags │ per block: length │ filter of its variables
+//	filters  length │ filter of the words of shapes, of codes and tags │ length │ filter of the variables and how they begin
 //	origins  n u16 │ n × key 16 B │ (n+1) × start u16 │ rows × row u16 │ zstd( texts │ 4 × n text numbers u16, or u32
 //	         when there are many texts; the source's + 1 )
 //	         key: the source's UUID, or the front of its SHA-256; start: where an origin's rows begin     little-endian
 //	rare     for each severity of at most a rareShare-th of the rows, in order: row u16 …
-//	shapes   length │ zstd( patterns │ codes, tags │ n × ( severity, code, tags, patterns ×3, rows ) )
+//	shapes   length │ zstd( patterns │ codes, tags │ n × ( severity, code, tags, patterns ×3, rows ) │ columns: how many
+//	         variable texts are in each )
 //	         │ low bytes of rows' shapes │ high bytes, where there are more than 256 shapes
-//	block    length │ zstd( times │ seqs │ sourceTimestamps ) │ zstd( \n variable \n variable \n … )
-//	         times are differences to the row before, sourceTimestamps to the row's own time; variables by shape, by place
-//	         in the shape, by row
+//	times    first seq │ zstd( times │ seqs │ sourceTimestamps )
+//	         times are differences to the row before, sourceTimestamps to the row's own time
+//	column   zstd( \n variable \n variable \n … )
+//	         by shape, by text, by place in the text, by row; as many texts as make columnText bytes
 const (
-	chunkRows    = 16_384 // fits a uint16
+	chunkRows    = 61_440 // fits a uint16
 	blockRows    = 2_048
 	rareShare    = 8
-	chunkVersion = 1
-	chunkText    = 4 << 20                 // bytes of text after which a chunk is full too
+	chunkVersion = 2
+	chunkText    = 8 << 20                 // bytes of text after which a chunk is full too
+	columnText   = 4 << 10                 // bytes; less would not compress well
 	maxTexts     = originTexts * chunkRows // in a dictionary
 	maxFrame     = 32 << 20                // bytes; what a frame may decompress to
 )
@@ -61,7 +66,8 @@ const (
 	originsPart
 	rarePart
 	shapesPart
-	blockPart // and the number of the block
+	timesPart  // and the number of the block
+	columnPart // and the number of the column
 )
 
 func blocksOf(rows int) int { return (rows + blockRows - 1) / blockRows }
@@ -149,18 +155,22 @@ type packed struct {
 	origin  []byte
 	rare    []byte
 	shapes  []byte
-	blocks  [][]byte
+	times   [][]byte
+	columns [][]byte
 }
 
 func (p *packed) size() int {
 	n := len(p.filters) + len(p.origin) + len(p.rare) + len(p.shapes)
-	for _, b := range p.blocks {
+	for _, b := range p.times {
+		n += len(b)
+	}
+	for _, b := range p.columns {
 		n += len(b)
 	}
 	return n
 }
 
-func (p *packed) part(of part, block int) []byte {
+func (p *packed) part(of part, number int) []byte {
 	switch of {
 	case headerPart:
 		return p.header
@@ -172,8 +182,17 @@ func (p *packed) part(of part, block int) []byte {
 		return p.rare
 	case shapesPart:
 		return p.shapes
+	case timesPart:
+		return numbered(p.times, number)
 	}
-	return p.blocks[block]
+	return numbered(p.columns, number)
+}
+
+func numbered(parts [][]byte, n int) []byte {
+	if n < len(parts) {
+		return parts[n]
+	}
+	return nil
 }
 
 // shape is what rows of one log statement share; its members are numbers in the packer's dictionaries.
@@ -189,15 +208,27 @@ type packer struct {
 	patterns, codes, tags dictionary
 	shapes                map[shape]int
 	order                 []shape
-	counts                []int                 // rows of each shape
-	keys                  map[uint64]struct{}   // of the shapes
-	varKeys               []map[uint64]struct{} // of the variables of each block
+	counts                []int  // rows of each shape
+	keys, varKeys         keySet // for the filters
 
 	rowShape []uint16
-	rowVars  [][]string // of the three texts, one after the other
+	rowVars  []int    // where a row's variables begin in all
+	all      []string // variables
 	scratch  []byte
-	vars     []string
 	lower    []byte
+}
+
+// keySet collects hashes. recent keeps out most of those that come again and again.
+type keySet struct {
+	list   []uint64
+	recent [1 << 12]uint64
+}
+
+func (k *keySet) add(hash uint64) {
+	if at := hash % uint64(len(k.recent)); k.recent[at] != hash {
+		k.recent[at] = hash
+		k.list = append(k.list, hash)
+	}
 }
 
 // dictionary numbers distinct texts in the order they come.
@@ -230,11 +261,7 @@ func (d *dictionary) append(b []byte) []byte {
 // pack makes a chunk of 1 to chunkRows lines, which it sorts by arrival.
 func pack(lines []*line) *packed {
 	slices.SortFunc(lines, func(a, b *line) int { return a.position.compare(b.position) })
-	p := packer{shapes: map[shape]int{}, keys: map[uint64]struct{}{}}
-	for range blocksOf(len(lines)) {
-		p.varKeys = append(p.varKeys, map[uint64]struct{}{})
-	}
-	p.rowShape, p.rowVars = make([]uint16, len(lines)), make([][]string, len(lines))
+	p := &packer{shapes: map[shape]int{}, rowShape: make([]uint16, len(lines)), rowVars: make([]int, len(lines))}
 	h := header{count: len(lines), minSeq: lines[0].seq, blocks: make([]blockSpan, blocksOf(len(lines)))}
 	for row, l := range lines {
 		p.add(row, l)
@@ -248,50 +275,59 @@ func pack(lines []*line) *packed {
 		b.service.add(l.time)
 		b.source.add(l.sourceTime)
 	}
-	k := &packed{first: lines[0].position, filters: p.packFilters(), origin: packOrigins(lines), shapes: p.packShapes()}
+	k := &packed{first: lines[0].position, filters: p.packFilters(), origin: packOrigins(lines), rare: packRare(lines, &h)}
+	var texts []int
+	k.columns, texts = p.packColumns()
+	k.shapes = p.packShapes(texts)
 	for from := 0; from < len(lines); from += blockRows {
-		k.blocks = append(k.blocks, p.packBlock(lines[from:min(from+blockRows, len(lines))], from))
+		k.times = append(k.times, packTimes(lines[from:min(from+blockRows, len(lines))]))
 	}
-	k.rare = packRare(lines, &h)
 	h.size = k.size()
 	k.header = h.append(nil)
 	return k
 }
 
-func (p *packer) key(kind byte, text []byte) { p.keys[hashKey(kind, text)] = struct{}{} }
-
 // words adds the words of s to the keys of shapes.
 func (p *packer) words(s string) {
 	eachWord(s, func(from, to int, _ bool) bool {
-		p.keys[p.word(s[from:to])] = struct{}{}
+		hash, _ := p.word(s[from:to])
+		p.keys.add(hash)
 		return true
 	})
 }
 
-// word returns the key of a word.
-func (p *packer) word(s string) uint64 {
+// word returns the key of a word, and the word in lower case until the next call.
+func (p *packer) word(s string) (hash uint64, low []byte) {
 	p.scratch = append(p.scratch[:0], s...)
-	var low []byte
 	low, p.lower = lowered(p.scratch, p.lower)
-	return hashKey(wordKey, low)
+	return hashKey(wordKey, low), low
+}
+
+// variable adds the keys of a variable: itself, and how it begins.
+func (p *packer) variable(s string) {
+	hash, low := p.word(s)
+	p.varKeys.add(hash)
+	for n := range beginnings(low) {
+		p.varKeys.add(hashKey(beginKey, low[:n]))
+	}
 }
 
 func (p *packer) add(row int, l *line) {
 	sh := shape{severity: l.kindByte()}
-	p.vars = p.vars[:0]
+	p.rowVars[row] = len(p.all)
 	for t, s := range l.text {
-		p.scratch, p.vars = appendPattern(p.scratch[:0], s, p.vars)
+		p.scratch, p.all = appendPattern(p.scratch[:0], s, p.all)
 		n, fresh := p.patterns.number(p.scratch)
 		if sh.patterns[t] = n; fresh {
 			p.words(p.patterns.texts[n])
 		}
 	}
-	for _, v := range p.vars {
-		p.varKeys[row/blockRows][p.word(v)] = struct{}{}
+	for _, v := range p.all[p.rowVars[row]:] {
+		p.variable(v)
 	}
 	var fresh bool
 	if sh.code, fresh = p.codes.number(append(p.scratch[:0], l.code...)); fresh {
-		p.key(codeKey, []byte(l.code))
+		p.keys.add(hashKey(codeKey, l.code))
 		p.words(l.code)
 	}
 	p.scratch = p.scratch[:0]
@@ -300,7 +336,7 @@ func (p *packer) add(row int, l *line) {
 	}
 	if sh.tags, fresh = p.tags.number(p.scratch); fresh {
 		for _, tag := range l.tags {
-			p.key(tagKey, []byte(tag))
+			p.keys.add(hashKey(tagKey, tag))
 			p.words(tag)
 		}
 	}
@@ -312,26 +348,66 @@ func (p *packer) add(row int, l *line) {
 	}
 	p.counts[n]++
 	p.rowShape[row] = uint16(n)
-	p.rowVars[row] = slices.Clone(p.vars)
 }
 
 func (p *packer) packFilters() []byte {
-	b := appendFilter(nil, p.keys)
-	for _, keys := range p.varKeys {
-		b = appendFilter(b, keys)
-	}
-	return b
+	return appendFilter(appendFilter(nil, &p.keys), &p.varKeys)
 }
 
-func appendFilter(b []byte, keys map[uint64]struct{}) []byte {
-	f := newFilter(len(keys))
-	for h := range keys {
+func appendFilter(b []byte, keys *keySet) []byte {
+	slices.Sort(keys.list)
+	list := slices.Compact(keys.list)
+	f := newFilter(len(list))
+	for _, h := range list {
 		f.add(h)
 	}
 	return append(binary.AppendUvarint(b, uint64(len(f))), f...)
 }
 
-func (p *packer) packShapes() []byte {
+// packColumns returns the columns, and how many variable texts of shapes are in each.
+func (p *packer) packColumns() (columns [][]byte, texts []int) {
+	raw, n := []byte{'\n'}, 0
+	finish := func() {
+		columns, texts = append(columns, compressor.EncodeAll(raw, nil)), append(texts, n)
+		raw, n = raw[:1], 0
+	}
+	for shape, rows := range p.rowsByShape() {
+		first := 0
+		for _, pattern := range p.order[shape].patterns {
+			vars := strings.Count(p.patterns.texts[pattern], "\xff")
+			if vars == 0 {
+				continue
+			}
+			for k := first; k < first+vars; k++ {
+				for _, row := range rows {
+					raw = append(append(raw, p.all[p.rowVars[row]+k]...), '\n')
+				}
+			}
+			first += vars
+			if n++; len(raw) >= columnText {
+				finish()
+			}
+		}
+	}
+	if n > 0 {
+		finish()
+	}
+	return columns, texts
+}
+
+// rowsByShape returns the rows of each shape.
+func (p *packer) rowsByShape() [][]uint16 {
+	by := make([][]uint16, len(p.order))
+	for i, n := range p.counts {
+		by[i] = make([]uint16, 0, n)
+	}
+	for row, s := range p.rowShape {
+		by[s] = append(by[s], uint16(row))
+	}
+	return by
+}
+
+func (p *packer) packShapes(columns []int) []byte {
 	b := p.patterns.append(nil)
 	b = p.codes.append(b)
 	b = p.tags.append(b)
@@ -341,6 +417,9 @@ func (p *packer) packShapes() []byte {
 		for _, v := range [...]int{s.code, s.tags, s.patterns[0], s.patterns[1], s.patterns[2], p.counts[i]} {
 			b = binary.AppendUvarint(b, uint64(v))
 		}
+	}
+	for _, n := range columns {
+		b = binary.AppendUvarint(b, uint64(n))
 	}
 	frame := compressor.EncodeAll(b, nil)
 	b = append(binary.AppendUvarint(nil, uint64(len(frame))), frame...)
@@ -355,15 +434,7 @@ func (p *packer) packShapes() []byte {
 	return b
 }
 
-// appendFrames appends two frames, the length of the first in front.
-func appendFrames(b, first, second []byte) []byte {
-	frame := compressor.EncodeAll(first, nil)
-	b = binary.AppendUvarint(b, uint64(len(frame)))
-	b = append(b, frame...)
-	return compressor.EncodeAll(second, b)
-}
-
-func (p *packer) packBlock(lines []*line, from int) []byte {
+func packTimes(lines []*line) []byte {
 	times := make([]byte, 0, 8*len(lines))
 	before := lines[0].position
 	for _, l := range lines {
@@ -377,25 +448,7 @@ func (p *packer) packBlock(lines []*line, from int) []byte {
 	for _, l := range lines {
 		times = binary.AppendVarint(times, l.sourceTime-l.time)
 	}
-	rows := make([]uint16, len(lines)) // by shape
-	for i := range rows {
-		rows[i] = uint16(i)
-	}
-	slices.SortStableFunc(rows, func(a, b uint16) int { return cmp.Compare(p.rowShape[from+int(a)], p.rowShape[from+int(b)]) })
-	vars := []byte{'\n'}
-	for len(rows) > 0 {
-		n := 1
-		for n < len(rows) && p.rowShape[from+int(rows[n])] == p.rowShape[from+int(rows[0])] {
-			n++
-		}
-		for k := range p.rowVars[from+int(rows[0])] {
-			for _, row := range rows[:n] {
-				vars = append(append(vars, p.rowVars[from+int(row)][k]...), '\n')
-			}
-		}
-		rows = rows[n:]
-	}
-	return appendFrames(binary.AppendUvarint(nil, lines[0].seq), times, vars)
+	return compressor.EncodeAll(times, binary.AppendUvarint(nil, lines[0].seq))
 }
 
 // rare reports whether the rare part lists the rows of a severity.

@@ -10,18 +10,21 @@ import (
 type chunk struct {
 	account string
 	header
-	get func(of part, block int) []byte // nil when it is not there; valid while the chunk is
+	get func(of part, number int) []byte // nil when it is not there; valid while the chunk is
 	err error
 
 	everything rowSet
-	static     filter   // of the words of shapes
-	inBlocks   []filter // of the variables of each block; nil until they are read
+	filtered   *filters
 	from       *origins
 	shaped     *shapes
 	open       []*block
+	read       map[int]*column
 }
 
-func newChunk(account string, head []byte, get func(of part, block int) []byte) (*chunk, error) {
+// filters is the part of that name.
+type filters struct{ words, variables filter }
+
+func newChunk(account string, head []byte, get func(of part, number int) []byte) (*chunk, error) {
 	h, err := parseHeader(head)
 	if err != nil {
 		return nil, err
@@ -42,47 +45,48 @@ func (c *chunk) all() rowSet {
 	return c.everything
 }
 
-func (c *chunk) filters() (static filter, blocks []filter) {
-	if c.inBlocks != nil {
-		return c.static, c.inBlocks
+func (c *chunk) filters() *filters {
+	if c.filtered != nil {
+		return c.filtered
 	}
 	r := reader{data: c.get(filterPart, 0)}
-	one := func() filter {
-		f := filter(r.bytes(r.count(len(r.data))))
-		if len(f)%filterLine != 0 || len(f) == 0 {
-			r.bad = true
-			return nil
-		}
-		return f
-	}
-	c.static = one()
-	c.inBlocks = make([]filter, len(c.blocks))
-	for i := range c.inBlocks {
-		c.inBlocks[i] = one()
-	}
+	c.filtered = &filters{r.filter(), r.filter()}
 	if r.bad || len(r.data) > 0 {
 		c.damaged()
 	}
-	return c.static, c.inBlocks
+	return c.filtered
+}
+
+func (r *reader) filter() filter {
+	f := filter(r.bytes(r.count(len(r.data))))
+	if len(f)%filterLine != 0 || len(f) == 0 {
+		r.bad = true
+		return nil
+	}
+	return f
 }
 
 // mayHaveWord reports whether the word may be in a row.
 func (c *chunk) mayHaveWord(w word) bool {
-	if w.prefix {
-		return true
+	return w.prefix || c.filters().words.mayHave(w.key()) || c.mayHaveVariable(w)
+}
+
+// mayHaveVariable reports whether the word may be one of the variables.
+func (c *chunk) mayHaveVariable(w word) bool {
+	if !w.prefix {
+		return isVariable(w.text) && c.filters().variables.mayHave(w.key())
 	}
-	hash := hashKey(wordKey, w.text)
-	static, blocks := c.filters()
-	if static.mayHave(hash) {
-		return true
+	if isVariable(w.text) && len(w.text) < beginBytes {
+		return true // most chunks have numbers that begin so, and the filter does not tell
 	}
-	return isVariable(w.text) && slices.ContainsFunc(blocks, func(f filter) bool { return f.mayHave(hash) })
+	return c.filters().variables.mayHave(hashKey(beginKey, w.text[:min(len(w.text), beginBytes)])) ||
+		len(w.text) == beginBytes && c.filters().variables.mayHave(w.key())
 }
 
 // mayHaveKey reports whether one of the texts may be a code, or tag, of a row.
 func (c *chunk) mayHaveKey(kind byte, texts []string) bool {
 	for _, t := range texts {
-		if static, _ := c.filters(); static.mayHave(hashKey(kind, t)) {
+		if c.filters().words.mayHave(hashKey(kind, t)) {
 			return true
 		}
 	}
@@ -144,15 +148,4 @@ func (c *chunk) unframe(frame []byte) []byte {
 		return nil
 	}
 	return data
-}
-
-// frames takes apart what appendFrames made. The second is left compressed.
-func (c *chunk) frames(data []byte) (first, second []byte) {
-	r := reader{data: data}
-	frame := r.bytes(r.count(len(data)))
-	if r.bad {
-		c.damaged()
-		return nil, nil
-	}
-	return c.unframe(frame), r.data
 }

@@ -2,12 +2,16 @@ package logging
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -23,61 +27,105 @@ func cpu() time.Duration {
 }
 
 // TestFigures prints what a large log costs: XIVELY_LOG_FIGURES=10000000 go test -run TestFigures -v -timeout 30m ./logging.
-// With XIVELY_LOG_NDJSON=FILE the same entries are written there, one a line, and grep is measured beside.
+// With XIVELY_LOG_NDJSON=FILE the same entries are written there, one a line, and grep is measured beside. XIVELY_LOG_DIR keeps
+// the store for another run, which searches only. BENCHMARKS.md has the results.
 func TestFigures(t *testing.T) {
 	total, err := strconv.Atoi(os.Getenv("XIVELY_LOG_FIGURES"))
 	if err != nil {
 		t.Skip("XIVELY_LOG_FIGURES says how many entries; without it there is nothing to measure")
 	}
-	dir := t.TempDir()
-	c := storagetest.Config(dir)
-	c.NoSync = true                          // the disk is measured elsewhere
-	c.CheckpointBytes, c.SegmentBytes = 0, 0 // as in service
-	db, err := storage.Open(c, storagetest.Log(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := (&world{config: Config{MaxBytes: 1 << 40}, dir: dir}).open(t, db)
-	days := 30 * 24 * time.Hour
+	dir := cmp.Or(os.Getenv("XIVELY_LOG_DIR"), t.TempDir())
+	w := &world{config: Config{MaxBytes: 1 << 40}, dir: dir}
 	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	needle := fill(t, w, total, begin, days/time.Duration(total))
-	w.Close()
-	db = storagetest.Reopen(t, db, dir)
-	w.open(t, db)
-	began := cpu()
-	for _, account := range must(w.engine.accounts()) {
-		if _, err := w.engine.merge(account, never); err != nil {
-			t.Fatal(err)
+	_, err = os.Stat(filepath.Join(dir, "xively.db"))
+	w.open(t, figuresStore(t, dir))
+	if err != nil {
+		fill(t, w, total, begin, 30*24*time.Hour/time.Duration(total))
+		w.Close()
+		w.open(t, storagetest.Reopen(t, w.db, dir))
+		began := cpu()
+		for _, account := range must(w.engine.accounts()) {
+			must(w.engine.merge(account, never))
+		}
+		t.Logf("merge: %.2f µs CPU an entry", float64(cpu()-began)/float64(total)/1e3)
+	}
+	size := must(w.engine.size())
+	file := must(os.Stat(filepath.Join(dir, "xively.db")))
+	t.Logf("%d entries in %d chunks: %.1f bytes an entry in chunks, %.1f in the store file",
+		total, len(w.chunks(t)), float64(size)/float64(total), float64(file.Size())/float64(total))
+	w.sizes(t, total)
+	only := regexp.MustCompile(os.Getenv("XIVELY_LOG_ONLY"))
+	dev := newBelievable(1, begin, 0).devices
+	for _, m := range []struct{ name, text string }{
+		{"newest 50", ""},
+		{"a word that occurs once", needle},
+		{"a number that occurs once", strconv.Itoa(needleNumber)},
+		{"a device", "device:" + dev[700].id},
+		{"a device that never rests", "device:" + dev[7].id},
+		{"a device's errors", "severity>=error device:" + dev[700].id},
+		{"a device, one day", "since:2026-01-10 until:2026-01-11 device:" + dev[700].id},
+		{"severity>=critical", "severity>=critical"},
+		{"a code and an organization", "code:500 organization:" + dev[3].organization},
+		{"a code and a template", "code:500 template:" + dev[3].template},
+		{"an organization", "organization:" + dev[3].organization},
+		{"a tag, one day", "tag:leak since:2026-01-10 until:2026-01-11"},
+		{"two words", "water valve"},
+		{"two words and a number", "flash failed 151"},
+		{"a device and a phrase", `severity>=warning device:` + dev[7].id + ` "over 150"`},
+		{"a phrase with numbers", `"over 150 F at 2500"`},
+		{"two words with a prefix", "over* 151"},
+		{"a prefix that few words have", "q7x9*"},
+		{"a custom member", "custom.clientId:AP-000123"},
+		{"a custom member, and not", "custom.clientId:AP-000123 -disconnected"},
+		{"an address", `"10.2.77.200"`},
+		{"errors but of one code", "severity:critical -code:500"},
+		{"two hours", "since:2026-01-15T10:00 until:2026-01-15T12:00"},
+		{"(all of) a frequent word", "overheated"},
+		{"(all of) a frequent device", "heartbeat device:" + dev[7].id},
+	} {
+		if only.MatchString(m.name) {
+			measure(t, w, m.name, must(ParseText(m.text, nil, time.Now())))
 		}
 	}
-	t.Logf("merge: %.2f µs CPU an entry", float64(cpu()-began)/float64(total)/1e3)
-	size := must(w.engine.size())
-	file, err := os.Stat(filepath.Join(dir, "xively.db"))
+	q := must(ParseText("severity>=error", nil, time.Now()))
+	q.Every, q.EveryOf = 12*time.Hour, "serviceTimestamp"
+	if only.MatchString("histogram") {
+		measure(t, w, "histogram of errors, 60 bars", q)
+	}
+	grep(t, needle, dev[700].id, `"code":500`)
+}
+
+// needle is in one entry, needleNumber in another.
+const (
+	needle       = "q7x9zz41"
+	needleNumber = 987654321012
+)
+
+// figuresStore opens a store as in service, but for the disk, which is measured elsewhere.
+func figuresStore(t *testing.T, dir string) *storage.DB {
+	c := storagetest.Config(dir)
+	c.NoSync = true
+	c.CheckpointBytes, c.SegmentBytes = 0, 0
+	return must(storage.Open(c, storagetest.Log(t)))
+}
+
+// sizes prints how much of the store each part of the chunks takes.
+func (w *world) sizes(t *testing.T, total int) {
+	err := w.db.View(func(tx *storage.Tx) error {
+		var text []string
+		for _, name := range []string{chunkBucket, wordBucket, originBucket, rareBucket, shapeBucket, timesBucket, columnBucket} {
+			size := 0
+			for k, v := range tx.Bucket(name).Scan(nil, nil) {
+				size += len(k) + len(v)
+			}
+			text = append(text, fmt.Sprintf("%s %.2f", name, float64(size)/float64(total)))
+		}
+		t.Log("bytes an entry: ", strings.Join(text, ", "))
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d chunks", len(w.chunks(t)))
-	t.Logf("%d entries: %.1f bytes an entry in chunks, %.1f in the store file", total, float64(size)/float64(total), float64(file.Size())/float64(total))
-	dev := newBelievable(1, begin, 0).devices
-	measure(t, w, "newest 50", "", total)
-	measure(t, w, "needle: a word once in all", needle, total)
-	measure(t, w, "a device", "device:"+dev[700].id, total)
-	measure(t, w, "a device that never rests", "device:"+dev[7].id, total)
-	measure(t, w, "a device's errors", "severity>=error device:"+dev[700].id, total)
-	measure(t, w, "severity>=critical", "severity>=critical", total)
-	measure(t, w, "a device and a phrase", `severity>=warning device:`+dev[7].id+` "over 150"`, total)
-	measure(t, w, "a code and an organization", "code:500 organization:"+dev[3].organization, total)
-	measure(t, w, "a tag, one day", "tag:leak since:2026-01-10 until:2026-01-11", total)
-	measure(t, w, "a frequent word, counted", "overheated", total)
-	measure(t, w, "a number that is in most chunks", "over* 151", total)
-	measure(t, w, "a custom member", "custom.clientId:AP-000123", total)
-	measure(t, w, "two hours", "since:2026-01-15T10:00 until:2026-01-15T12:00", total)
-	q := must(ParseText("severity>=error", nil, time.Now()))
-	q.Every, q.EveryOf = 12*time.Hour, "serviceTimestamp"
-	at := time.Now()
-	found := must(w.Search(t.Context(), account, q))
-	t.Logf("%-34s %9d found %8.1f ms", "histogram of errors, 60 bars", found.Total, float64(time.Since(at))/1e6)
-	grep(t, needle, dev[700].id)
 }
 
 func must[T any](v T, err error) T {
@@ -87,8 +135,8 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// fill stores entries as a broker would, and returns a word that one of them has.
-func fill(t *testing.T, w *world, total int, begin time.Time, step time.Duration) (needle string) {
+// fill stores entries as a broker would.
+func fill(t *testing.T, w *world, total int, begin time.Time, step time.Duration) {
 	gen := newBelievable(1, begin, step)
 	var out *bufio.Writer
 	if path := os.Getenv("XIVELY_LOG_NDJSON"); path != "" {
@@ -109,9 +157,11 @@ func fill(t *testing.T, w *world, total int, begin time.Time, step time.Duration
 		var batch []message
 		for ; len(batch) < 10_000 && n < total; n++ {
 			at, d, payload := gen.next(nil)
-			if n == total/3 {
-				needle = "q7x9zz41"
+			switch n {
+			case total / 3:
 				payload = []byte(`{"message":"pairing failed, token ` + needle + `","severity":"warning"}`)
+			case total / 2:
+				payload = []byte(`{"message":"pairing failed, token ` + strconv.Itoa(needleNumber) + `","severity":"warning"}`)
 			}
 			if out != nil {
 				fmt.Fprintf(out, `{"serviceTimestamp":%d,%s`+"\n", at.UnixMilli(), payload[1:])
@@ -137,24 +187,26 @@ func fill(t *testing.T, w *world, total int, begin time.Time, step time.Duration
 	w.Close()
 	storing += cpu() - began
 	t.Logf("ingest: %.2f µs CPU an entry (parse, journal, chunks, checkpoints); the generator's %.2f µs apart", float64(storing)/float64(total)/1e3, float64(generating)/float64(total)/1e3)
-	return needle
 }
 
-func measure(t *testing.T, w *world, name, text string, total int) {
+// measure searches twenty times.
+func measure(t *testing.T, w *world, name string, q Query) {
 	t.Helper()
-	q := must(ParseText(text, nil, time.Now()))
+	const times = 20
 	q.Size = 50
 	q.Sort = []SortKey{{Member: "sourceTimestamp", Desc: true}}
-	best, worst, used := time.Hour, time.Duration(0), time.Duration(0)
+	var took []time.Duration
 	var found Result
-	for range 3 {
-		runtime.GC()
-		at, c := time.Now(), cpu()
+	runtime.GC()
+	began := cpu()
+	for range times {
+		at := time.Now()
 		found = must(w.Search(t.Context(), account, q))
-		took := time.Since(at)
-		best, worst, used = min(best, took), max(worst, took), cpu()-c
+		took = append(took, time.Since(at))
 	}
-	t.Logf("%-34s %9d found %8.1f ms (first or worst %.1f; CPU %.1f)", name, found.Total, float64(best)/1e6, float64(worst)/1e6, float64(used)/1e6)
+	used := (cpu() - began) / times
+	slices.Sort(took)
+	t.Logf("%-30s %9d found; median %7.1f ms, worst %7.1f; CPU %7.1f ms", name, found.Total, float64(took[times/2])/1e6, float64(took[times-1])/1e6, float64(used)/1e6)
 }
 
 func grep(t *testing.T, words ...string) {

@@ -1,5 +1,7 @@
 package logging
 
+import "iter"
+
 // A filter tells of a key that it is certainly not in a chunk, or that it may be (one in a hundred times wrongly). It is a
 // Bloom filter of filterBits bits a key, whose probes lie in one 64-byte line.
 type filter []byte
@@ -52,7 +54,30 @@ const (
 	wordKey = 'w' // a word of message, details, custom, code or tags, in lower case
 	codeKey = 'c' // a code as it is
 	tagKey  = 't' // a tag as it is
+
+	beginKey = 'b' // how a variable begins, in lower case
 )
+
+// beginBytes is how much of a variable's beginning has keys.
+const beginBytes = 4
+
+// beginnings yields the lengths of those beginnings of a variable that have keys: up to beginBytes while it begins with letters,
+// and all beginBytes of what is longer. Numbers of one to three digits begin what is in every chunk; they would tell nothing.
+func beginnings(variable []byte) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for n := 1; n < min(len(variable)+1, beginBytes); n++ {
+			if c := variable[n-1]; c >= '0' && c <= '9' {
+				break
+			}
+			if !yield(n) {
+				return
+			}
+		}
+		if len(variable) > beginBytes {
+			yield(beginBytes)
+		}
+	}
+}
 
 // hashKey is FNV-1a of the kind and the key, well mixed. It is part of the stored form.
 func hashKey[T string | []byte](kind byte, key T) uint64 {

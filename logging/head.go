@@ -42,26 +42,37 @@ type head struct {
 
 // group is lines that will be one chunk, and then is that chunk.
 type group struct {
-	mu    sync.Mutex
+	mu    sync.Mutex // held while it is being packed, a tenth of a second
+	state atomic.Pointer[groupState]
+}
+
+type groupState struct {
 	lines []*line // nil once packed
 	chunk *packed
+}
+
+func newGroup(lines []*line) *group {
+	g := &group{}
+	g.state.Store(&groupState{lines: lines})
+	return g
 }
 
 // pack returns the chunk, which it makes at the first call.
 func (g *group) pack() *packed {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.chunk == nil {
-		g.chunk, g.lines = pack(slices.Clone(g.lines)), nil
+	s := g.state.Load()
+	if s.chunk == nil {
+		s = &groupState{chunk: pack(slices.Clone(s.lines))}
+		g.state.Store(s)
 	}
-	return g.chunk
+	return s.chunk
 }
 
 // look returns the one or the other.
 func (g *group) look() (*packed, []*line) {
-	g.mu.Lock() // waits while it is being packed, some milliseconds
-	defer g.mu.Unlock()
-	return g.chunk, g.lines
+	s := g.state.Load()
+	return s.chunk, s.lines
 }
 
 // store gives the line its place and adds it to b and to the head. Called between Begin and End of b, before Append.
@@ -99,7 +110,7 @@ func (h *head) close() *group {
 	if len(h.open) == 0 {
 		return nil
 	}
-	g := &group{lines: h.open}
+	g := newGroup(h.open)
 	h.groups, h.open, h.bytes = append(h.groups, g), nil, 0
 	return g
 }

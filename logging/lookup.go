@@ -1,9 +1,6 @@
 package logging
 
-import (
-	"bytes"
-	"strings"
-)
+import "strings"
 
 // byWords returns the rows that have each of the words somewhere in the members.
 func (c *chunk) byWords(among rowSet, in int, words []word) rowSet {
@@ -13,12 +10,12 @@ func (c *chunk) byWords(among rowSet, in int, words []word) rowSet {
 		}
 	}
 	set := among
-	for _, variable := range []bool{false, true} { // those that are answered by shapes alone come first
-		for _, w := range words {
+	for _, variable := range []bool{false, true} { // those that are mostly answered by shapes alone come first
+		for i, w := range words {
 			if isVariable(w.text) != variable {
 				continue
 			}
-			if set = set.and(c.byWord(in, w, set)); set == nil {
+			if set = set.and(c.byPhrase(in, words[i:i+1], set)); set == nil {
 				return nil
 			}
 		}
@@ -26,61 +23,147 @@ func (c *chunk) byWords(among rowSet, in int, words []word) rowSet {
 	return set
 }
 
-// byWord returns the rows that have the word; it need not look at rows outside of among.
-func (c *chunk) byWord(in int, w word, among rowSet) rowSet {
-	s := c.shapes()
-	chosen, looked := make([]bool, len(s.list)), false
-	for i := range s.list {
-		chosen[i] = s.list[i].hasWord(in, w)
-		looked = looked || s.list[i].vars[texts] > 0 && !chosen[i]
+// byPhrase returns the rows in one of whose texts the words follow each other; it need not look at rows outside of among.
+func (c *chunk) byPhrase(in int, words []word, among rowSet) rowSet {
+	for _, w := range words {
+		if !c.mayHaveWord(w) {
+			return nil
+		}
 	}
-	set := c.ofShapes(chosen)
-	if !looked || in&(messageBit|detailsBit|customBit) == 0 || !w.prefix && !isVariable(w.text) {
+	f := finding{chunk: c, in: in, words: words, among: among, mayVary: make([]bool, len(words))}
+	for i, w := range words {
+		f.mayVary[i] = c.mayHaveVariable(w)
+	}
+	list := c.shapes().list
+	f.chosen = make([]bool, len(list))
+	for i := range list {
+		f.shape(i)
+	}
+	set := c.ofShapes(f.chosen)
+	if len(f.candidates) == 0 {
 		return set
 	}
 	found := newRowSet(c.count)
-	_, filters := c.filters()
-	hash := hashKey(wordKey, w.text)
-	for i := range c.blocks {
-		if !w.prefix && !filters[i].mayHave(hash) {
-			continue
-		}
-		if among.anyIn(i*blockRows, (i+1)*blockRows) {
-			c.lookInBlock(i, in, w, chosen, found)
+	present := f.present()
+	for _, k := range f.candidates {
+		if present[k.shape] && !f.chosen[k.shape] {
+			c.lookFor(k.shape, k.text, k.sought, among, found)
 		}
 	}
 	return set.or(found)
 }
 
-// lookInBlock adds the rows one of whose variables in the members is the word, but for those of shapes that are chosen already.
-func (c *chunk) lookInBlock(i, in int, w word, chosen []bool, found rowSet) {
-	b := c.block(i)
-	if plain := strings.Trim(w.text, "0123456789") == ""; plain {
-		sought := "\n" + w.text
-		if !w.prefix {
-			sought += "\n"
-		}
-		if !bytes.Contains(c.variables(b), []byte(sought)) {
-			return
-		}
+// finding is a phrase being looked for in the shapes of a chunk.
+type finding struct {
+	*chunk
+	in         int
+	words      []word
+	mayVary    []bool // which of them may be variables
+	among      rowSet
+	chosen     []bool // shapes all of whose rows have it
+	candidates []candidate
+}
+
+// candidate is a text of a shape that has the phrase where its variables are what is sought.
+type candidate struct {
+	shape, text int
+	sought      []sought
+}
+
+func (f *finding) shape(i int) {
+	s := &f.shapes().list[i]
+	if f.in&(codeBit|tagsBit) != 0 && (phrase{f.in & (codeBit | tagsBit), f.words}).matches(&s.line) {
+		f.chosen[i] = true
+		return
 	}
-	c.group(i)
-	var buf, low []byte
-	list := c.shapes().list
-	for _, g := range b.groups {
-		if g.shape >= len(list) || chosen[g.shape] {
+	for t := range texts {
+		if f.in&(1<<t) == 0 || s.text[t] == "" || !f.fits(s.text[t], s.vars[t+1]-s.vars[t]) {
 			continue
 		}
-		s := &list[g.shape]
-		for t := range texts {
-			if in&(1<<t) == 0 {
-				continue
+		if len(f.words) == 1 {
+			if f.chosen[i] = textHasWord(s.text[t], f.words[0]); f.chosen[i] {
+				return
 			}
-			for n := s.vars[t] * g.rows; n < s.vars[t+1]*g.rows; n++ {
-				if low, buf = lowered(c.variable(b, g.vars+n), buf); w.is(string(low)) {
-					found.set(i*blockRows + int(b.byShape[g.first+n%g.rows]))
-				}
+			for k := range s.vars[t+1] - s.vars[t] {
+				f.candidates = append(f.candidates, candidate{i, t, []sought{{k, f.words[0]}}})
+			}
+			continue
+		}
+		tokens := tokensOf(s.text[t])
+		for at := 0; at+len(f.words) <= len(tokens); at++ {
+			sought, ok := f.align(tokens[at:])
+			if ok && len(sought) == 0 {
+				f.chosen[i] = true
+				return
+			}
+			if ok {
+				f.candidates = append(f.candidates, candidate{i, t, sought})
 			}
 		}
+	}
+}
+
+// fits tells quickly of most patterns that they cannot have the phrase.
+func (f *finding) fits(pattern string, vars int) bool {
+	for i, w := range f.words {
+		if textHasWord(pattern, w) {
+			continue
+		}
+		if vars--; vars < 0 || !f.mayVary[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// align holds the words to the first tokens; sought is what variables among these have to be.
+func (f *finding) align(tokens []token) (all []sought, ok bool) {
+	for i, w := range f.words {
+		switch t := tokens[i]; {
+		case t.variable < 0 && !w.is(t.word), t.variable >= 0 && !f.mayVary[i]:
+			return nil, false
+		case t.variable >= 0:
+			all = append(all, sought{t.variable, w})
+		}
+	}
+	return all, true
+}
+
+// present tells which shapes have rows in among.
+func (f *finding) present() []bool {
+	list := f.shapes().list
+	present := make([]bool, len(list))
+	if among := f.among.count(); among > f.count/2 {
+		for i := range present {
+			present[i] = true
+		}
+		return present
+	}
+	for row := range f.among.each(0, f.count) {
+		present[f.shapeAt(row)] = true
+	}
+	return present
+}
+
+// token is a word of a pattern, in lower case, or a place for a variable.
+type token struct {
+	word     string
+	variable int // -1: a word
+}
+
+func tokensOf(pattern string) []token {
+	var all []token
+	variable := 0
+	for {
+		text, rest, more := strings.Cut(pattern, "\xff")
+		for _, w := range words(text) {
+			all = append(all, token{w, -1})
+		}
+		if !more {
+			return all
+		}
+		all = append(all, token{variable: variable})
+		variable++
+		pattern = rest
 	}
 }

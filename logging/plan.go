@@ -2,24 +2,37 @@ package logging
 
 import "slices"
 
-// planned returns c with the conditions that are cheap to answer from the index first, so that the others look at fewer rows.
-func planned(c condition) condition {
+// planned returns what has to be true, the conditions that are cheap to answer from the index first, so that the others look
+// at fewer rows.
+func planned(c condition) every {
+	all := flat(nil, c)
+	slices.SortStableFunc(all, func(a, b condition) int { return cost(a) - cost(b) })
+	return all
+}
+
+// flat appends the conditions of c that must be true, planned.
+func flat(all every, c condition) every {
 	switch c := c.(type) {
 	case every:
-		all := make(every, len(c))
-		for i := range c {
-			all[i] = planned(c[i])
+		for _, each := range c {
+			all = flat(all, each)
 		}
-		slices.SortStableFunc(all, func(a, b condition) int { return cost(a) - cost(b) })
 		return all
 	case some:
 		any := make(some, len(c))
 		for i := range c {
-			any[i] = planned(c[i])
+			any[i] = one(planned(c[i]))
 		}
-		return any
+		return append(all, any)
 	case not:
-		return not{planned(c.condition)}
+		return append(all, not{one(planned(c.condition))})
+	}
+	return append(all, c)
+}
+
+func one(c every) condition {
+	if len(c) == 1 {
+		return c[0]
 	}
 	return c
 }
@@ -35,8 +48,10 @@ func cost(c condition) int {
 		return cost(c.condition)
 	case equals:
 		if member = c.member; member == "sourceId" || member == "severity" {
-			return 0
+			return 1
 		}
+	case since:
+		return 1
 	case within:
 		member = c.member
 	case prefix:
@@ -58,7 +73,7 @@ func cost(c condition) int {
 	case customMember:
 		return 6
 	}
-	return 1 // times, mostly whole blocks
+	return 0 // times, mostly whole chunks
 }
 
 func costs(list []condition) []int {
@@ -67,4 +82,45 @@ func costs(list []condition) []int {
 		all = append(all, cost(c))
 	}
 	return all
+}
+
+// reads returns what of a row a condition looks at beyond its times, severity, code and tags.
+func reads(c condition) (bits int) {
+	switch c := c.(type) {
+	case every:
+		for _, each := range c {
+			bits |= reads(each)
+		}
+	case some:
+		for _, each := range c {
+			bits |= reads(each)
+		}
+	case not:
+		return reads(c.condition)
+	case equals:
+		return bitsOf(c.member)
+	case within:
+		return bitsOf(c.member)
+	case prefix:
+		return bitsOf(c.member)
+	case exists:
+		return bitsOf(c.member)
+	case hasWords:
+		return c.in
+	case phrase:
+		return c.in
+	}
+	return bits
+}
+
+func bitsOf(member string) int {
+	switch classOf(member) {
+	case originMember:
+		return originBit
+	case textMember:
+		return wordMembers[member]
+	case customMember:
+		return customBit
+	}
+	return 0
 }

@@ -31,7 +31,7 @@ func (s *Service) Search(ctx context.Context, account string, q Query) (Result, 
 }
 
 func (e *engine) search(ctx context.Context, account string, q Query) (*collector, error) {
-	where := planned(every{q.where, between{position{time: e.oldest.Load()}, position{time: math.MaxInt64}}})
+	where := every{q.where, between{position{time: e.oldest.Load()}, position{time: math.MaxInt64}}}
 	var found *collector
 	err := e.view(account, func(m memory, s store) error {
 		found = newCollector(q, where)
@@ -45,16 +45,17 @@ func (e *engine) search(ctx context.Context, account string, q Query) (*collecto
 
 // collector gathers what a search finds: the count, the best hits, the histogram.
 type collector struct {
-	where     condition
+	where     every // its conditions in the order in which they are tried
 	sort      []SortKey
 	byTime    string // the time that the first sort key is, when no other can matter; "" otherwise
 	limit     int
 	pageOnly  bool // nobody asks for the count: what cannot come into the page is not looked at
-	needTexts bool // to sort by
+	sortBits  int  // what is read of a row to sort it
 	histogram *histogram
 
-	total int
-	hits  []*hit // the worst first
+	total   int
+	hits    []*hit // the worst first
+	scratch line   // a copy of what is shared, for conditions that may write to it
 }
 
 // hit is a line found; row tells where the texts are that it does not have yet.
@@ -65,14 +66,12 @@ type hit struct {
 }
 
 func newCollector(q Query, where condition) *collector {
-	c := &collector{where: where, sort: q.Sort, limit: q.From + q.Size, pageOnly: q.pageOnly, histogram: newHistogram(q)}
+	c := &collector{where: planned(where), sort: q.Sort, limit: q.From + q.Size, pageOnly: q.pageOnly, histogram: newHistogram(q)}
 	if k := q.Sort[0]; k.Member == "sourceTimestamp" || k.Member == "serviceTimestamp" {
 		c.byTime = k.Member
 	}
 	for _, k := range q.Sort {
-		if of := classOf(k.Member); of == textMember || of == customMember {
-			c.needTexts = true
-		}
+		c.sortBits |= bitsOf(k.Member)
 	}
 	return c
 }
@@ -118,22 +117,20 @@ func (c *collector) account(ctx context.Context, account string, m memory, s sto
 }
 
 func (c *collector) line(l *line) {
-	if l = l.clone(); !c.where.matches(l) {
+	c.scratch = *l
+	if !c.where.matches(&c.scratch) {
 		return
 	}
 	c.total++
 	c.histogram.line(l)
-	c.offer(&hit{line: l})
+	c.offer(&hit{line: c.scratch.clone()})
 }
 
 func (c *collector) chunk(k *chunk) error {
 	if c.pageOnly && !c.wanted(&k.blockSpan) {
 		return nil
 	}
-	rows, exact := c.where.rows(k, k.all())
-	if !exact && rows != nil {
-		rows = c.verify(k, rows)
-	}
+	rows := c.rows(k)
 	n := rows.count()
 	if n == 0 {
 		return k.err
@@ -153,6 +150,30 @@ func (c *collector) chunk(k *chunk) error {
 	return k.err
 }
 
+// rows returns the rows of a chunk that match. What the index cannot tell of the rows that are left is read.
+func (c *collector) rows(k *chunk) rowSet {
+	set, unsure := k.all(), every(nil)
+	for _, each := range c.where {
+		may, exact := each.rows(k, set)
+		if set = set.and(may); set == nil {
+			return nil
+		}
+		if !exact {
+			unsure = append(unsure, each)
+		}
+	}
+	if unsure == nil {
+		return set
+	}
+	sure, want := newRowSet(k.count), reads(unsure)
+	for row := range set.each(0, k.count) {
+		if unsure.matches(k.line(row, want)) {
+			sure.set(row)
+		}
+	}
+	return sure
+}
+
 // offerRow reads no more of a row than it takes to see that it is not among the best.
 func (c *collector) offerRow(k *chunk, row int) {
 	if c.byTime != "" && len(c.hits) == c.limit {
@@ -165,22 +186,7 @@ func (c *collector) offerRow(k *chunk, row int) {
 			return
 		}
 	}
-	h := &hit{line: k.line(row, c.needTexts), row: row}
-	if !c.needTexts {
-		h.from = k
-	}
-	c.offer(h)
-}
-
-// verify reads rows that may match and returns those that do.
-func (c *collector) verify(k *chunk, may rowSet) rowSet {
-	sure := newRowSet(k.count)
-	for row := range may.each(0, k.count) {
-		if c.where.matches(k.line(row, true)) {
-			sure.set(row)
-		}
-	}
-	return sure
+	c.offer(&hit{line: k.line(row, c.sortBits), row: row, from: k})
 }
 
 // wanted reports whether a row of those times can be among the best.
@@ -211,18 +217,11 @@ func (c *collector) offer(h *hit) {
 
 // texts fills in what hits of the chunk at hand lack: chunks must not be held on to.
 func (c *collector) texts() {
-	if c.needTexts {
-		return
-	}
 	for _, h := range c.hits {
-		k := h.from
-		if k == nil {
-			continue
+		if h.from != nil {
+			h.from.fill(h.line, h.row, (textBits|originBit)&^c.sortBits)
+			h.from = nil
 		}
-		if list := k.shapes().list; len(list) > 0 {
-			k.fill(h.line, &list[k.shapeOf()[h.row]], h.row)
-		}
-		h.from = nil
 	}
 }
 

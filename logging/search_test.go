@@ -212,7 +212,7 @@ func checkStore(t *testing.T, db *storage.DB) {
 				return err
 			}
 			for row := range c.count {
-				if _, err := parseRecord(c.line(row, true).appendRecord(nil)); err != nil {
+				if _, err := parseRecord(c.line(row, textBits|originBit).appendRecord(nil)); err != nil {
 					t.Errorf("row %d of a chunk: %v", row, err)
 				}
 			}
@@ -221,7 +221,7 @@ func checkStore(t *testing.T, db *storage.DB) {
 			}
 			parts, size = parts+len(c.blocks), size+c.size
 		}
-		for range s.blocks.Scan(nil, nil) {
+		for range s.times.Scan(nil, nil) {
 			parts--
 		}
 		if parts != 0 || uint64(size) != s.number(bytesKey) {

@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"bytes"
 	"strings"
 )
 
@@ -10,22 +11,29 @@ type shapes struct {
 	patterns []string // may hold placeholders
 	column   []byte   // low bytes of the rows' shapes, and high bytes where there are so many
 	ofRow    []uint16 // column decoded, when needed
+	rows     map[int][]uint16
 }
 
 type shapeInfo struct {
 	line // severity, own, code, tags; the texts are patterns
 	rows int
 	vars [texts + 1]int // where each text's variables begin among all; the last is their count
+	at   [texts]place   // of each text that has variables
 }
+
+// place says where the variables of a text of a shape begin.
+type place struct{ column, first int }
 
 func (c *chunk) shapes() *shapes {
 	if c.shaped != nil {
 		return c.shaped
 	}
 	c.shaped = &shapes{}
-	data, column := c.frames(c.get(shapesPart, 0))
-	r := reader{data: data}
-	s := shapes{column: column, patterns: r.patterns()}
+	stored := reader{data: c.get(shapesPart, 0)}
+	frame := stored.bytes(stored.count(len(stored.data)))
+	r := reader{data: c.unframe(frame), bad: stored.bad}
+	column := stored.data
+	s := shapes{column: column, patterns: r.patterns(), rows: map[int][]uint16{}}
 	codes, tags := r.texts(), r.tagSets()
 	n := r.count(c.count)
 	s.list = make([]shapeInfo, n)
@@ -34,6 +42,7 @@ func (c *chunk) shapes() *shapes {
 		r.shape(&s.list[i], s.patterns, codes, tags)
 		total += s.list[i].rows
 	}
+	r.places(s.list)
 	planes := 1
 	if n > 256 {
 		planes = 2
@@ -90,6 +99,30 @@ func (r *reader) shape(s *shapeInfo, patterns, codes []string, tags [][]string) 
 	s.rows = r.count(chunkRows)
 }
 
+// places reads how many texts are in each column.
+func (r *reader) places(list []shapeInfo) {
+	column, left, first := -1, 0, 0
+	for i := range list {
+		s := &list[i]
+		for t := range texts {
+			n := s.vars[t+1] - s.vars[t]
+			if n == 0 {
+				continue
+			}
+			if left == 0 {
+				column, left, first = column+1, r.count(texts*chunkRows), 0
+			}
+			if left--; left < 0 {
+				r.bad = true
+				return
+			}
+			s.at[t] = place{column, first}
+			first += n * s.rows
+		}
+	}
+	r.bad = r.bad || left != 0
+}
+
 // shapeOf returns every row's shape.
 func (c *chunk) shapeOf() []uint16 {
 	s := c.shapes()
@@ -112,6 +145,49 @@ func (c *chunk) shapeOf() []uint16 {
 		s.ofRow[row] = v
 	}
 	return s.ofRow
+}
+
+// shapeAt returns a row's shape.
+func (c *chunk) shapeAt(row int) int {
+	if s := c.shapes(); len(s.column) == c.count && len(s.list) <= 256 {
+		if n := int(s.column[row]); n < len(s.list) {
+			return n
+		}
+		c.damaged()
+		return 0
+	}
+	return int(c.shapeOf()[row])
+}
+
+// rowsOf returns the rows of a shape, in order.
+func (c *chunk) rowsOf(shape int) []uint16 {
+	s := c.shapes()
+	if rows, ok := s.rows[shape]; ok {
+		return rows
+	}
+	rows := make([]uint16, 0, s.list[shape].rows)
+	if len(s.column) == c.count { // the usual case, quickly
+		for at := 0; ; at++ {
+			n := bytes.IndexByte(s.column[at:], byte(shape))
+			if n < 0 {
+				break
+			}
+			at += n
+			rows = append(rows, uint16(at))
+		}
+	} else {
+		for row, of := range c.shapeOf() {
+			if int(of) == shape {
+				rows = append(rows, uint16(row))
+			}
+		}
+	}
+	if len(rows) != s.list[shape].rows {
+		c.damaged()
+		rows = rows[:min(len(rows), s.list[shape].rows)]
+	}
+	s.rows[shape] = rows
+	return rows
 }
 
 // byShape returns the rows whose shape matches.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"iter"
+	"math"
 
 	"xively/storage"
 )
@@ -16,7 +17,8 @@ import (
 //	"logging.origins"  origins └─────────┴────┴──────────────────────┴─────────┘
 //	"logging.rare"     rare
 //	"logging.shapes"   shapes
-//	"logging.blocks"   block   the same and the block's number, 1 B
+//	"logging.times"    times   the same and the block's number, 2 B
+//	"logging.columns"  column  the same and the column's number, 2 B
 //
 // Bucket "logging.meta", 8 B big-endian each: "seq", no stored entry has a greater one; "flushed", the number of the last freeze in the store;
 // "bytes", the size of all chunks.
@@ -26,7 +28,8 @@ const (
 	originBucket = "logging.origins"
 	rareBucket   = "logging.rare"
 	shapeBucket  = "logging.shapes"
-	blockBucket  = "logging.blocks"
+	timesBucket  = "logging.times"
+	columnBucket = "logging.columns"
 	metaBucket   = "logging.meta"
 
 	seqKey     = "seq"
@@ -36,18 +39,22 @@ const (
 
 // store reads and writes chunks inside one transaction.
 type store struct {
-	chunks, words, origins, rare, shapes, blocks, meta *storage.Bucket
+	chunks, words, origins, rare, shapes, times, columns, meta *storage.Bucket
 }
 
 func openStore(tx *storage.Tx) store {
-	return store{tx.Bucket(chunkBucket), tx.Bucket(wordBucket), tx.Bucket(originBucket), tx.Bucket(rareBucket), tx.Bucket(shapeBucket), tx.Bucket(blockBucket), tx.Bucket(metaBucket)}
+	return store{tx.Bucket(chunkBucket), tx.Bucket(wordBucket), tx.Bucket(originBucket), tx.Bucket(rareBucket), tx.Bucket(shapeBucket),
+		tx.Bucket(timesBucket), tx.Bucket(columnBucket), tx.Bucket(metaBucket)}
 }
 
 func chunkKey(account string, first position) []byte {
 	return appendPosition(append([]byte(account), 0), first)
 }
 
-func blockKey(key []byte, n int) []byte { return append(bytes.Clone(key), byte(n)) }
+// numberedKey returns the key of a chunk's n-th times or column.
+func numberedKey(key []byte, n int) []byte {
+	return binary.BigEndian.AppendUint16(bytes.Clone(key), uint16(n))
+}
 
 func accountOf(key []byte) string { return string(key[:len(key)-positionSize-1]) }
 
@@ -69,8 +76,11 @@ func (s store) put(account string, p *packed) {
 	s.origins.Put(key, p.origin)
 	s.rare.Put(key, p.rare)
 	s.shapes.Put(key, p.shapes)
-	for i, b := range p.blocks {
-		s.blocks.Put(blockKey(key, i), b)
+	for i, b := range p.times {
+		s.times.Put(numberedKey(key, i), b)
+	}
+	for i, b := range p.columns {
+		s.columns.Put(numberedKey(key, i), b)
 	}
 	s.putNumber(bytesKey, s.number(bytesKey)+uint64(p.size()))
 }
@@ -82,8 +92,10 @@ func (s store) remove(key []byte, h *header) {
 	s.origins.Delete(key)
 	s.rare.Delete(key)
 	s.shapes.Delete(key)
-	for i := range h.blocks {
-		s.blocks.Delete(blockKey(key, i))
+	for _, b := range []*storage.Bucket{s.times, s.columns} {
+		for k := range b.Scan(numberedKey(key, 0), append(numberedKey(key, math.MaxUint16), 0)) {
+			b.Delete(k)
+		}
 	}
 	s.putNumber(bytesKey, s.number(bytesKey)-min(s.number(bytesKey), uint64(h.size)))
 }
@@ -91,7 +103,7 @@ func (s store) remove(key []byte, h *header) {
 // open returns the chunk under a key of chunks, valid inside the transaction.
 func (s store) open(key, head []byte) (*chunk, error) {
 	key = bytes.Clone(key)
-	c, err := newChunk(accountOf(key), head, func(of part, block int) []byte {
+	c, err := newChunk(accountOf(key), head, func(of part, number int) []byte {
 		switch of {
 		case filterPart:
 			return s.words.Get(key)
@@ -101,8 +113,10 @@ func (s store) open(key, head []byte) (*chunk, error) {
 			return s.rare.Get(key)
 		case shapesPart:
 			return s.shapes.Get(key)
+		case timesPart:
+			return s.times.Get(numberedKey(key, number))
 		}
-		return s.blocks.Get(blockKey(key, block))
+		return s.columns.Get(numberedKey(key, number))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: account %s", err, accountOf(key))

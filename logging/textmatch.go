@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -29,6 +30,15 @@ type word struct {
 func (w word) is(lower string) bool {
 	return lower == w.text || w.prefix && strings.HasPrefix(lower, w.text)
 }
+
+func (w word) isBytes(lower []byte) bool {
+	return string(lower) == w.text || w.prefix && bytes.HasPrefix(lower, []byte(w.text))
+}
+
+func (w word) key() uint64 { return hashKey(wordKey, w.text) }
+
+// isNumber reports whether a word is all digits.
+func isNumber(word string) bool { return strings.Trim(word, "0123456789") == "" }
 
 func literals(texts []string) []word {
 	var all []word
@@ -126,5 +136,5 @@ func (c phrase) matches(l *line) (found bool) {
 }
 
 func (c phrase) rows(k *chunk, among rowSet) (rowSet, bool) {
-	return k.byWords(among, c.in, c.words), len(c.words) == 1
+	return k.byPhrase(c.in, c.words, among), true
 }
