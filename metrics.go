@@ -25,6 +25,8 @@ func (p *platform) metrics() []metric {
 	return []metric{
 		{"broker_connections", "MQTT connections", float64(b.Connections)},
 		{"broker_sessions", "MQTT sessions, those of clients that are away with them", float64(b.Sessions)},
+		{"broker_subscriptions", "subscriptions of all sessions", float64(b.Subscriptions)},
+		{"broker_shared", "shared subscriptions among them", float64(b.Shared)},
 		{"broker_retained", "retained messages", float64(b.Retained)},
 		{"broker_accepted_total", "connections accepted by CONNACK", float64(b.Accepted)},
 		{"broker_refused_total", "connections turned away", float64(b.Refused)},

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -25,6 +26,7 @@ type Config struct {
 	MaxKeepAlive            time.Duration `yaml:"max_keep_alive"`         // longest silence allowed, also for clients that ask for none (keep alive 0)
 	MaxUnauthenticated      int           `yaml:"max_unauthenticated"`    // connections that have not finished CONNECT, in all
 	MaxUnauthenticatedPerIP int           `yaml:"max_unauthenticated_ip"` // and from one address
+	SharedDelivery          string        `yaml:"shared_delivery"`        // which member of a shared subscription: "round-robin" or "sticky" by topic
 }
 
 // DefaultConfig returns the limits a server starts with.
@@ -48,6 +50,7 @@ func DefaultConfig() Config {
 		MaxKeepAlive:            65535 * time.Second,
 		MaxUnauthenticated:      256,
 		MaxUnauthenticatedPerIP: 16,
+		SharedDelivery:          sharedRoundRobin,
 	}
 }
 
@@ -81,6 +84,7 @@ func (c Config) withDefaults() Config {
 	setTime(&c.MaxKeepAlive, d.MaxKeepAlive)
 	setInt(&c.MaxUnauthenticated, d.MaxUnauthenticated)
 	setInt(&c.MaxUnauthenticatedPerIP, d.MaxUnauthenticatedPerIP)
+	c.SharedDelivery = cmp.Or(c.SharedDelivery, d.SharedDelivery)
 	return c
 }
 
@@ -106,6 +110,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("queue_messages: %d is not between 1 and 30000", c.QueueMessages)
 	case c.OutgoingBytes < 16<<10:
 		return fmt.Errorf("outgoing_bytes: %d is below 16 KiB", c.OutgoingBytes)
+	case c.SharedDelivery != sharedRoundRobin && c.SharedDelivery != sharedSticky:
+		return fmt.Errorf("shared_delivery: %q is not %s or %s", c.SharedDelivery, sharedRoundRobin, sharedSticky)
 	}
 	for _, f := range []struct {
 		name string

@@ -204,6 +204,7 @@ func (s *Server) accept(c *conn, clean bool, rest []byte) error {
 	if present {
 		s.recheckSession(c.sess)
 		c.sess.resend(c)
+		c.sess.takeOver()
 	} else {
 		c.flush()
 	}
@@ -244,6 +245,9 @@ func (s *Server) openSession(c *conn, clean bool) (present bool, lsn uint64) {
 	}
 	sp := s.space(c.who.AccountID)
 	for {
+		if clean {
+			sp.bequeath(key)
+		}
 		b := s.jnl.Begin()
 		sp.mu.Lock()
 		old := sp.sessions[key]

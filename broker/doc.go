@@ -15,6 +15,8 @@
 // replies, in order; messages wait in the session's queue. When the journal has synced, its notifier calls Durable on the
 // connections and sessions concerned, and they write. The read loop goes on reading meanwhile.
 //
+// A shared subscription (shared.go) adds a choice to a route: its members, of whom pick takes one for each message.
+//
 // # Goroutines
 //
 //	accept     one per listener                    Serve…, until the listener closes

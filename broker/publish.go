@@ -20,6 +20,7 @@ type publisher struct {
 	crowded []*conn // receivers half full: wait for them a moment
 	enc     [3]encoded
 	body    *Message   // the message of the moment, once somebody has to keep it
+	picked  []target   // whom shared subscriptions chose for it
 	keep    []receiver // persistent sessions that queue it
 	full    []*Session // and those that cannot
 }
@@ -146,25 +147,46 @@ func (p *publisher) route(name []byte) (*route, error) {
 func (p *publisher) send(r *route, m *message) uint64 {
 	p.enc[0].bytes, p.enc[1].bytes, p.enc[2].bytes = nil, nil, nil
 	p.body = nil
+	lasting := p.choose(r, m) || r.lasting
 	var lsn uint64
-	if m.retain || len(r.sinks) > 0 || (r.lasting && m.qos > 0) || (m.qos == 2 && m.from != nil && m.from.persistent()) {
+	if m.retain || len(r.sinks) > 0 || (lasting && m.qos > 0) || (m.qos == 2 && m.from != nil && m.from.persistent()) {
 		lsn = p.sendLasting(r, m)
 	}
-	delivered := uint64(0)
-	for _, t := range r.targets {
-		qos := min(t.qos, m.qos)
-		if qos == 0 {
-			if c := t.s.conn.Load(); c != nil && p.sendQoS0(c, r.topic, p.encode(m, 0).bytes) {
-				delivered++
-			}
-		} else if !t.s.persistent() {
-			t.s.deliver(p, r.topic, m, qos)
-		}
+	delivered := p.sendNow(r.targets, r.topic, m)
+	if len(p.picked) > 0 {
+		delivered += p.sendNow(p.picked, r.topic, m)
 	}
 	if delivered > 0 {
 		p.sp.delivered.Add(delivered)
 	}
 	return lsn
+}
+
+// choose asks each group of the route for the member that gets m. It reports whether one of them will queue it on disk.
+func (p *publisher) choose(r *route, m *message) (lasting bool) {
+	p.picked = p.picked[:0]
+	for i := range r.choices {
+		if t, ok := r.choices[i].pick(m, p.picked); ok {
+			p.picked = append(p.picked, t)
+			lasting = lasting || (t.s.persistent() && t.qos > 0)
+		}
+	}
+	return lasting
+}
+
+// sendNow gives m to everybody for whom it need not be on disk first, and returns how many got it at QoS 0.
+func (p *publisher) sendNow(to []target, name string, m *message) (delivered uint64) {
+	for _, t := range to {
+		qos := min(t.qos, m.qos)
+		if qos == 0 {
+			if c := t.s.conn.Load(); c != nil && p.sendQoS0(c, name, p.encode(m, 0).bytes) {
+				delivered++
+			}
+		} else if !t.s.persistent() {
+			t.s.deliver(p, name, m, qos)
+		}
+	}
+	return delivered
 }
 
 // sendLasting writes down what must survive a crash, all of it in one batch: module records, the retained message, queue entries of
@@ -192,15 +214,8 @@ func (p *publisher) record(r *route, m *message) uint64 {
 	defer b.End()
 	defer p.giveBack()
 	p.keep, p.full = p.keep[:0], p.full[:0]
-	for _, t := range r.targets {
-		if qos := min(t.qos, m.qos); qos > 0 && t.s.persistent() {
-			if id, ok := t.s.reserve(len(m.payload)); ok {
-				p.keep = append(p.keep, receiver{t.s, id, qos})
-			} else {
-				p.full = append(p.full, t.s)
-			}
-		}
-	}
+	p.reserve(r.targets, m)
+	p.reserve(p.picked, m)
 	var body *Message
 	if m.retain || len(p.keep) > 0 {
 		body = p.shared(r.topic, m)
@@ -225,11 +240,24 @@ func (p *publisher) record(r *route, m *message) uint64 {
 		p.srv.store.setRetained(p.sp, r.topic, body)
 	}
 	for _, k := range p.keep {
-		k.s.enqueue(queued{msg: body, id: k.id, qos: k.qos})
+		k.s.enqueue(queued{msg: body, id: k.id, qos: k.qos, via: k.via})
 	}
 	p.srv.store.release(body)
 	p.keep = p.keep[:0]
 	return lsn
+}
+
+// reserve gives m a place in the queue of every persistent session that gets it.
+func (p *publisher) reserve(to []target, m *message) {
+	for _, t := range to {
+		if qos := min(t.qos, m.qos); qos > 0 && t.s.persistent() {
+			if id, ok := t.s.reserve(len(m.payload)); ok {
+				p.keep = append(p.keep, receiver{t.s, id, qos, t.via})
+			} else {
+				p.full = append(p.full, t.s)
+			}
+		}
+	}
 }
 
 // giveBack undoes reservations that were not used because a sink panicked.

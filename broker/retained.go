@@ -106,7 +106,7 @@ func (s *Session) deliverRetainedLasting(m *Message, qos byte) {
 	id, ok := s.reserve(len(m.payload))
 	if ok {
 		copied := &Message{topic: m.topic, payload: m.payload, qos: m.qos}
-		s.srv.store.addQueuedRetained(b, copied, receiver{s, id, qos})
+		s.srv.store.addQueuedRetained(b, copied, receiver{s: s, id: id, qos: qos})
 		copied.lsn = b.Append()
 		s.enqueue(queued{msg: copied, id: id, qos: qos, retain: true})
 	}

@@ -21,6 +21,8 @@ type space struct {
 
 	mu       sync.RWMutex // guards what follows; never held over a call to another module
 	subs     topic.Tree[*Session, byte]
+	groups   topic.Tree[string, *group] // shared subscriptions: groups by filter and name
+	shared   int                        // memberships in groups
 	sessions map[sessionKey]*Session
 	gen      atomic.Uint64 // grows with every change of subs
 }
@@ -31,8 +33,7 @@ func newSpace(account string) *space {
 
 func (sp *space) subscribe(s *Session, filter string, qos byte) {
 	sp.mu.Lock()
-	sp.subs.Set(filter, s, qos)
-	sp.gen.Add(1)
+	sp.addLocked(filter, s, qos)
 	sp.mu.Unlock()
 }
 
@@ -42,9 +43,8 @@ func (sp *space) unsubscribe(s *Session, filters []string) {
 	}
 	sp.mu.Lock()
 	for _, f := range filters {
-		sp.subs.Delete(f, s)
+		sp.dropLocked(f, s)
 	}
-	sp.gen.Add(1)
 	sp.mu.Unlock()
 }
 
@@ -57,6 +57,7 @@ type route struct {
 	epoch   uint64 // Authorizer.Epoch likewise
 	err     error  // why publishing is refused; nil when it is allowed
 	targets []target
+	choices []choice // shared subscriptions: one of each gets it
 	sinks   []sink
 	paces   []func() // called before the sinks, with no batch open
 	lasting bool     // some target is a persistent session with a QoS above 0
@@ -68,6 +69,7 @@ type sink = func(from auth.Principal, topic string, payload []byte, b *storage.B
 type target struct {
 	s   *Session
 	qos byte
+	via via
 }
 
 // newRoute asks the Authorizer and the index. It allocates; callers keep the result.
@@ -99,7 +101,7 @@ func (s *Server) newRoute(sp *space, who auth.Principal, name string) *route {
 			r.targets[i].qos = max(r.targets[i].qos, qos)
 			return
 		}
-		r.targets = append(r.targets, target{t, qos})
+		r.targets = append(r.targets, target{s: t, qos: qos})
 		switch {
 		case many != nil:
 			many[t] = len(r.targets) - 1
@@ -110,8 +112,12 @@ func (s *Server) newRoute(sp *space, who auth.Principal, name string) *route {
 			}
 		}
 	})
+	choices := sp.choicesLocked(name)
 	sp.mu.RUnlock()
 	r.targets = slices.DeleteFunc(r.targets, func(t target) bool { return s.authz.MayReceive(t.s.who, name) != nil })
+	if choices != nil {
+		r.choices = s.settle(choices, r)
+	}
 	for _, t := range r.targets {
 		r.lasting = r.lasting || (t.s.persistent() && t.qos > 0)
 	}
@@ -156,7 +162,7 @@ func (s *Server) recheckOnline(sess *Session) {
 func (s *Server) recheckSession(sess *Session) {
 	var gone []string
 	for _, filter := range sess.filters() {
-		if err := s.authz.MaySubscribe(sess.who, filter); err != nil {
+		if err := s.authz.MaySubscribe(sess.who, matchable(filter)); err != nil {
 			gone = append(gone, filter)
 			s.events.Refused(sess.connInfo(), "subscribe", filter, "subscription ended: "+err.Error())
 		}

@@ -53,9 +53,10 @@ type counters struct {
 	publishRefused, subscribeRefus atomic.Uint64
 }
 
-// Stats is a snapshot of the server's counters. All but the first three only grow.
+// Stats is a snapshot of the server's counters. All but the first five only grow.
 type Stats struct {
 	Connections, Sessions, Retained int
+	Subscriptions, Shared           int    // of all sessions; those of them that are shared
 	Accepted, Refused               uint64 // connections past CONNECT; turned away
 	Received, Delivered             uint64 // PUBLISH packets
 	DroppedQoS0                     uint64 // not sent: the receiver's outgoing buffer was full
@@ -138,6 +139,8 @@ func (s *Server) Stats() Stats {
 	for _, sp := range spaces {
 		sp.mu.RLock()
 		st.Sessions += len(sp.sessions)
+		st.Subscriptions += sp.subs.Len() + sp.shared
+		st.Shared += sp.shared
 		sp.mu.RUnlock()
 		st.Retained += sp.retained.len()
 		st.Received += sp.received.Load()

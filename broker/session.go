@@ -63,6 +63,7 @@ type queued struct {
 	msg    *Message
 	id     uint16 // 0 in a clean session: given when it is sent
 	qos    byte
+	via    via  // the shared subscription that it came by
 	retain bool // sent because of a new subscription: the RETAIN flag is set [MQTT-3.3.1-8]
 	stored bool
 }
@@ -78,6 +79,7 @@ type receiver struct {
 	s   *Session
 	id  uint16
 	qos byte
+	via via
 }
 
 func (s *Session) persistent() bool { return s.id != 0 }
@@ -415,8 +417,7 @@ func (s *Session) unsubscribe(filters []string, b *storage.Batch) {
 			continue
 		}
 		delete(s.subs, f)
-		s.sp.subs.Delete(f, s)
-		s.sp.gen.Add(1)
+		s.sp.dropLocked(f, s)
 		if s.persistent() {
 			s.srv.store.addUnsubscribe(b, s.id, f)
 		}
@@ -461,6 +462,9 @@ func (s *Session) detach(c *conn) {
 	s.mu.Unlock()
 	if !s.persistent() {
 		s.end()
+	}
+	if c.endReason() != reasonShutdown {
+		s.handOver(false)
 	}
 }
 

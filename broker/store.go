@@ -22,9 +22,10 @@ import (
 //	2 end         session                             and ends
 //	3 subscribe   session filter qos
 //	4 unsubscribe session filter
-//	5 message     flags account topic payload n { session packetID qos }…
+//	5 message     flags account topic payload n { session packetID qos [via(3)] }…
 //	                                                  flags: bits 0-1 QoS, bit 2 retain: it replaces the topic's retained message;
 //	                                                  bit 3: a retained message going to one new subscription
+//	                                                  qos: bit 2: via follows, the shared subscription (shared.go)
 //	6 done        session n { message }…              acknowledged to the end, or dropped
 //	7 recorded    session message                     PUBREC received: PUBREL is due
 //	8 received    session packetID                    QoS 2 in: PUBREC may be sent
@@ -36,7 +37,7 @@ import (
 //
 //	broker.sessions  session(8)            version(1) online(1) account kind id userID clientID lastID
 //	                                       n { filter qos }… n { packetID }…
-//	broker.queue     session(8) message(8) packetID(2) qos(1) flags(1: 1 sent, 2 released, 4 retain)
+//	broker.queue     session(8) message(8) packetID(2) qos(1) flags(1: 1 sent, 2 released, 4 retain) [via(3)]
 //	broker.messages  message(8)            qos(1) topic payload
 //	broker.retained  account 00 topic      message(8) qos(1) payload
 const (
@@ -57,6 +58,7 @@ const (
 	flagQoS      = 3
 	flagRetain   = 4
 	flagReplayed = 8
+	flagVia      = 4 // in a receiver's QoS
 
 	entrySent     = 1
 	entryReleased = 2
@@ -165,7 +167,12 @@ func (st *store) addMessageRecord(b *storage.Batch, account string, m *Message, 
 	var tailBuf [64]byte
 	tail := appendNumbers(tailBuf[:0], uint64(len(to)))
 	for _, r := range to {
-		tail = append(appendNumbers(tail, r.s.id, uint64(r.id)), r.qos)
+		tail = appendNumbers(tail, r.s.id, uint64(r.id))
+		if r.via == viaPlain {
+			tail = append(tail, r.qos)
+		} else {
+			tail = append(append(tail, r.qos|flagVia), r.via[:]...)
+		}
 	}
 	b.Add(streamBroker, head, m.payload, tail)
 }
@@ -330,7 +337,7 @@ func (st *store) flushSession(tx *storage.Tx, s *Session) {
 		if f.retain {
 			flags |= entryRetain
 		}
-		st.flushEntry(tx, queue, s, f.msg, f.id, f.qos, flags)
+		st.flushEntry(tx, queue, s, f.msg, f.id, f.qos, flags, viaPlain)
 		f.stored = true
 	}
 	for i := range s.queue.len() {
@@ -342,13 +349,17 @@ func (st *store) flushSession(tx *storage.Tx, s *Session) {
 		if q.retain {
 			flags |= entryRetain
 		}
-		st.flushEntry(tx, queue, s, q.msg, q.id, q.qos, flags)
+		st.flushEntry(tx, queue, s, q.msg, q.id, q.qos, flags, q.via)
 		q.stored = true
 	}
 }
 
-func (st *store) flushEntry(tx *storage.Tx, queue *storage.Bucket, s *Session, m *Message, id uint16, qos, flags byte) {
-	queue.Put(key64(s.id, m.lsn), []byte{byte(id >> 8), byte(id), qos, flags})
+func (st *store) flushEntry(tx *storage.Tx, queue *storage.Bucket, s *Session, m *Message, id uint16, qos, flags byte, by via) {
+	entry := []byte{byte(id >> 8), byte(id), qos, flags}
+	if by != viaPlain {
+		entry = append(entry, by[:]...)
+	}
+	queue.Put(key64(s.id, m.lsn), entry)
 	st.mu.Lock()
 	known := m.stored
 	m.stored = true
@@ -429,7 +440,7 @@ func (st *store) load(tx *storage.Tx) error {
 		st.bodies[m.lsn] = m
 	}
 	for k, v := range tx.Bucket(bucketQueue).Prefix(nil) {
-		if len(k) != 16 || len(v) != 4 || v[2] > 2 {
+		if len(k) != 16 || (len(v) != 4 && len(v) != 4+len(via{})) || v[2] > 2 {
 			return fmt.Errorf("queue entry %x: %w", k, errRecord)
 		}
 		s, m := st.byID[binary.BigEndian.Uint64(k)], st.bodies[binary.BigEndian.Uint64(k[8:])]
@@ -441,7 +452,9 @@ func (st *store) load(tx *storage.Tx) error {
 		if flags&entrySent != 0 {
 			s.flights.push(flight{msg: m, id: id, qos: qos, retain: flags&entryRetain != 0, released: flags&entryReleased != 0, stored: true})
 		} else {
-			s.queue.push(queued{msg: m, id: id, qos: qos, retain: flags&entryRetain != 0, stored: true})
+			q := queued{msg: m, id: id, qos: qos, retain: flags&entryRetain != 0, stored: true}
+			copy(q.via[:], v[4:])
+			s.queue.push(q)
 			s.queueBytes += len(m.payload)
 		}
 	}
@@ -563,11 +576,16 @@ func (st *store) replayMessage(lsn uint64, r *records) error {
 	st.bodies[lsn] = m
 	for n := r.number(); n > 0 && !r.bad; n-- {
 		s, id, qos := st.byID[r.number()], uint16(r.number()), r.byte()
+		var by via
+		if qos&flagVia != 0 {
+			qos &^= flagVia
+			by = via{r.byte(), r.byte(), r.byte()}
+		}
 		if r.bad || qos > 2 || id == 0 {
 			return errRecord
 		}
 		if s != nil {
-			s.load(queued{msg: m, id: id, qos: qos, retain: flags&flagReplayed != 0})
+			s.load(queued{msg: m, id: id, qos: qos, via: by, retain: flags&flagReplayed != 0})
 		}
 	}
 	return r.err()

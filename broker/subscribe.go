@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"xively/broker/packet"
-	"xively/broker/topic"
 )
 
 // subackRefused is the SUBACK return code for a filter that was not granted [MQTT-3.9.3-2].
@@ -25,7 +24,7 @@ func (c *conn) handleSubscribe(b []byte) bool {
 	filters := make([]string, len(requests))
 	for i, r := range requests {
 		filters[i], codes[i] = string(r.Filter), r.QoS
-		if err := topic.CheckFilter(filters[i], c.srv.cfg.MaxTopicBytes, c.srv.cfg.MaxTopicLevels); err != nil {
+		if err := c.srv.checkFilter(filters[i]); err != nil {
 			return c.violation(err)
 		}
 		if err := c.judge(filters[i]); err != nil {
@@ -36,21 +35,34 @@ func (c *conn) handleSubscribe(b []byte) bool {
 	}
 	lsn := c.sess.subscribe(filters, codes)
 	c.replyBytes(packet.AppendSuback(nil, id, codes), lsn) // [MQTT-3.8.4-1] [MQTT-3.8.4-2]
+	shared := false
 	for i, f := range filters {
-		if codes[i] != subackRefused {
-			c.sendRetained(f, codes[i])
-			if c.srv.subscribed != nil {
-				c.srv.subscribed.Subscribed(c.info, f)
-			}
+		if codes[i] == subackRefused {
+			continue
 		}
+		if isShared(f) {
+			shared = true
+		} else {
+			c.sendRetained(f, codes[i])
+		}
+		if c.srv.subscribed != nil {
+			c.srv.subscribed.Subscribed(c.info, matchable(f))
+		}
+	}
+	if shared {
+		c.sess.takeOver()
 	}
 	return true
 }
 
 // judge says whether the client may have the filter.
 func (c *conn) judge(filter string) error {
-	if len(filter) >= 7 && filter[:7] == "$share/" {
-		return fmt.Errorf("shared subscriptions are not offered")
+	if isShared(filter) {
+		_, own, ok := cutShared(filter)
+		if !ok {
+			return errShared
+		}
+		filter = own
 	}
 	return c.srv.authz.MaySubscribe(c.who, filter)
 }
@@ -75,8 +87,7 @@ func (s *Session) subscribe(filters []string, codes []byte) (lsn uint64) {
 			continue
 		}
 		s.subs[f] = codes[i]
-		s.sp.subs.Set(f, s, codes[i])
-		s.sp.gen.Add(1)
+		s.sp.addLocked(f, s, codes[i])
 		if s.persistent() {
 			s.srv.store.addSubscribe(b, s.id, f, codes[i])
 		}
@@ -105,7 +116,7 @@ func (c *conn) handleUnsubscribe(b []byte) bool {
 	}
 	filters := make([]string, 0, len(raw))
 	for _, f := range raw {
-		if err := topic.CheckFilter(string(f), c.srv.cfg.MaxTopicBytes, c.srv.cfg.MaxTopicLevels); err != nil {
+		if err := c.srv.checkFilter(string(f)); err != nil {
 			return c.violation(err)
 		}
 		filters = append(filters, string(f))
