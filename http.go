@@ -51,7 +51,8 @@ func newRouter(p *platform) (*echo.Echo, error) {
 	p.identity.Routes(e.Group("/api/v1", rest.PlainErrors))
 	p.identity.OpenIDRoutes(e.Group("")) // no middleware: echo would answer every other path for the group
 	p.blueprint.Routes(e.Group("/api/v1", signedIn, p.streams.follow))
-	p.logs.Routes(e.Group("/api/v1", signedIn, p.adminsOnly, p.streams.follow))
+	p.logs.Routes(e.Group("/api/v1", signedIn, p.adminsOf("the log"), p.streams.follow))
+	p.messagingRoutes(e.Group("/api/v1", signedIn, p.adminsOf("the MQTT clients")))
 	p.timeseries.Routes(e.Group("/api/v4", signedIn, p.streams.follow))
 	e.POST("/messaging/publish/*", p.publish, basicOr(authenticator{identity: p.identity, directory: p.blueprint}, p.events, signedIn))
 	e.Any(webSocketPath, echo.WrapHandler(p.broker.WebSocket()))
@@ -89,16 +90,6 @@ func boundRequests(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		r.Body = http.MaxBytesReader(c.Response(), r.Body, most)
 		c.SetRequest(r)
-		return next(c)
-	}
-}
-
-// adminsOnly keeps everybody else from the account's log, which tells of all its devices and people.
-func (p *platform) adminsOnly(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if err := p.blueprint.MayAdminister(rest.Caller(c), "the log", c.RealIP()); err != nil {
-			return err
-		}
 		return next(c)
 	}
 }

@@ -102,7 +102,7 @@ Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 3 not signe
 		newAccountsCommand(), newLoginCommand(), newSessionsCommand(), newAPIKeysCommand(), newApplicationsCommand(), newUsersCommand(),
 		newDevicesCommand(), newTemplatesCommand(), newCredentialsCommand(), newOrganizationsCommand(), newEndUsersCommand(),
 		newAccessCommand(), newAuditCommand(), newExportCommand(), newImportCommand(),
-		newDataCommand(), newLogsCommand(), newPubCommand(), newSubCommand(), newBenchCommand(), newSimulateCommand(), newOpenAPICommand(), newVersionCommand(),
+		newDataCommand(), newLogsCommand(), newClientsCommand(), newPubCommand(), newSubCommand(), newBenchCommand(), newSimulateCommand(), newOpenAPICommand(), newVersionCommand(),
 	)
 	return root
 }

@@ -146,7 +146,7 @@ var nounPaths = map[string]string{
 	"channelTemplate": "/api/v1/channels/templates", "endUser": "/api/v1/end-users", "accountUser": "/api/v1/account-users",
 	"deviceField": "/api/v1/devices/custom-fields", "mqttCredential": "/api/v1/access/mqtt-credentials",
 	"role": "/api/v1/access/roles", "grant": "/api/v1/access/grants", "savedSearch": "/api/v1/searches",
-	"application": "/api/v1/applications",
+	"application": "/api/v1/applications", "mqttClient": "/api/v1/messaging/clients",
 }
 
 // oneOfEach makes an object of many kinds in an account and returns their ids.
@@ -176,6 +176,8 @@ func (s *testServer) oneOfEach(token, account string) map[string]string {
 	me := objects(s.must(token, "GET", "/api/v1/account-users", nil, "accountUsers")["results"])[0]
 	ids["accountUser"], ids["user"] = cell(me["id"]), cell(me["userId"])
 	ids["session"] = first("/api/v1/sessions", "sessions")
+	s.dial("tls", "isolated", tokenUser, token)
+	ids["mqttClient"] = first("/api/v1/messaging/clients", "clients")
 	ids["auditEntry"] = first("/api/v1/audit", "audit")
 	return ids
 }

@@ -132,7 +132,9 @@ func (p *platform) openModules() (err error) {
 		return err
 	}
 	who := authenticator{p.identity, p.blueprint, p.cfg.Broker.Anonymous}
-	if p.broker, err = broker.New(p.cfg.Broker.Config, p.db, who, p.blueprint, p.events, []broker.Tap{p.timeseries, p.logs, p.blueprint}, p.log.With("module", "broker")); err != nil {
+	messaging := p.cfg.Broker.Config
+	messaging.Version = version()
+	if p.broker, err = broker.New(messaging, p.db, who, p.blueprint, p.events, []broker.Tap{p.timeseries, p.logs, p.blueprint}, p.log.With("module", "broker")); err != nil {
 		return err
 	}
 	p.onClose(p.broker.Close)

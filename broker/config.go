@@ -26,6 +26,9 @@ type Config struct {
 	MaxKeepAlive            time.Duration `yaml:"max_keep_alive"`         // longest silence allowed, also for clients that ask for none (keep alive 0)
 	MaxUnauthenticated      int           `yaml:"max_unauthenticated"`    // connections that have not finished CONNECT, in all
 	MaxUnauthenticatedPerIP int           `yaml:"max_unauthenticated_ip"` // and from one address
+	SysInterval             time.Duration `yaml:"sys_interval"`           // between two messages to each $SYS topic; 0 is the default, negative switches $SYS off
+	TopicStats              int           `yaml:"topic_stats"`            // topics of one account whose messages are counted one by one; 0 is the default, negative none
+	Version                 string        `yaml:"-"`                      // of the product, for $SYS/broker/version
 	SharedDelivery          string        `yaml:"shared_delivery"`        // which member of a shared subscription: "round-robin" or "sticky" by topic
 }
 
@@ -50,6 +53,8 @@ func DefaultConfig() Config {
 		MaxKeepAlive:            65535 * time.Second,
 		MaxUnauthenticated:      256,
 		MaxUnauthenticatedPerIP: 16,
+		SysInterval:             10 * time.Second,
+		TopicStats:              1000,
 		SharedDelivery:          sharedRoundRobin,
 	}
 }
@@ -84,6 +89,8 @@ func (c Config) withDefaults() Config {
 	setTime(&c.MaxKeepAlive, d.MaxKeepAlive)
 	setInt(&c.MaxUnauthenticated, d.MaxUnauthenticated)
 	setInt(&c.MaxUnauthenticatedPerIP, d.MaxUnauthenticatedPerIP)
+	setTime(&c.SysInterval, d.SysInterval)
+	setInt(&c.TopicStats, d.TopicStats)
 	c.SharedDelivery = cmp.Or(c.SharedDelivery, d.SharedDelivery)
 	return c
 }

@@ -41,11 +41,16 @@ type conn struct {
 	acked    []uint64
 	refill   bool   // acknowledgements of this batch made room in the window
 	lastWait uint64 // the newest LSN a reply of this batch waits for
+	batch    uint64 // PUBLISH packets of this batch
 
 	lastRead     atomic.Int64 // coarse second
 	partialSince atomic.Int64 // coarse second at which the incomplete packet began, 0: none
 	partialFiled atomic.Bool
 	drops        atomic.Uint64 // QoS 0 messages this client was too slow for
+	refusals     atomic.Uint64
+	gotMessages  atomic.Uint64 // added to once a batch
+	gotBytes     atomic.Uint64
+	closedBooks  bool // its traffic is in space.past; guarded by space.trafficMu
 	ending       atomic.Bool
 
 	ready bool // what was in flight has been sent again, the queue may follow; guarded by Session.mu
@@ -64,6 +69,8 @@ type conn struct {
 	dead     bool        // nothing is appended any more
 	hungry   bool        // the session stopped sending for want of room: resume it when out is empty
 	room     chan struct{}
+
+	sentMessages, sentBytes uint64
 }
 
 // reply is an acknowledgement that follows the commit of lsn.
@@ -192,6 +199,12 @@ func (c *conn) process() bool {
 		}
 		ok = c.handle(buf[:size]) && !c.ending.Load()
 		buf = buf[size:]
+	}
+	c.gotBytes.Add(uint64(len(c.in)))
+	if c.batch > 0 {
+		c.gotMessages.Add(c.batch)
+		c.pub.sp.received.Add(c.batch)
+		c.batch = 0
 	}
 	c.endBatch()
 	if !ok {
@@ -407,6 +420,7 @@ func (c *conn) writeLocked() {
 func (c *conn) takeLocked() []byte {
 	buf := c.out
 	c.out = nil
+	c.sentBytes += uint64(len(buf))
 	if c.room != nil {
 		close(c.room)
 		c.room = nil
@@ -524,7 +538,14 @@ func (c *conn) finish() {
 	c.tellEnd()
 	if c.sess != nil {
 		c.sess.detach(c)
+		c.sess.sp.closeBooks(c)
 	}
+}
+
+// refused counts and tells of something that the client may not do.
+func (c *conn) refused(action, object string, why error) {
+	c.refusals.Add(1)
+	c.srv.events.Refused(c.info, action, object, why.Error())
 }
 
 func (c *conn) tellEnd() {

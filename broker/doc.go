@@ -24,6 +24,7 @@
 //	readLoop   one per connection                  ends with the connection and cleans up after it (serve's, when it never starts)
 //	drain      one per slow connection             while the socket takes less than there is
 //	tick       one                                 coarse clock, keep alive, rechecking permissions
+//	figures    one                                 $SYS, where somebody has subscribed to it
 //	notifier   the journal's                       calls Durable
 //
 // # Locks, outermost first
@@ -32,7 +33,9 @@
 //	space.mu                     an account's subscriptions and sessions
 //	Session.mu                   flights and queue
 //	conn.outMu                   the outgoing buffer
-//	store.mu, retainedStore.mu, Server.mu, wire.mu, wheel.mu, door.mu    taken last
+//	store.mu, retainedStore.mu, Server.mu, wire.mu, wheel.mu, door.mu, topicTable.mu    taken last
+//
+// space.trafficMu is taken before all but the batch, and only to add up an account's figures.
 //
 // Events, Authorizer and Authenticator are never called with a lock held or a batch open; a sink runs inside the batch it adds to. Nothing
 // that can wait for the network or the disk happens under a lock.

@@ -19,6 +19,7 @@ type publisher struct {
 	touched []*conn // have bytes to be flushed at the end of the batch
 	crowded []*conn // receivers half full: wait for them a moment
 	enc     [3]encoded
+	tally   tally      // messages not yet counted by topic
 	body    *Message   // the message of the moment, once somebody has to keep it
 	picked  []target   // whom shared subscriptions chose for it
 	keep    []receiver // persistent sessions that queue it
@@ -60,7 +61,7 @@ func (c *conn) handlePublish(b []byte) bool {
 		return c.violation(err)
 	}
 	s := c.srv
-	c.pub.sp.received.Add(1)
+	c.batch++
 	m := message{topic: p.Topic, payload: p.Payload, qos: p.QoS, retain: p.Retain, from: c.sess}
 	if p.QoS == 0 && !p.Retain && len(b) == packet.PublishSize(len(p.Topic), len(p.Payload), 0) {
 		m.raw = b // but not with a Remaining Length longer than need be: a receiver might mind
@@ -85,7 +86,7 @@ func (c *conn) handlePublish(b []byte) bool {
 	if r.err != nil {
 		// MQTT 3.1.1 has no refusal for PUBLISH: it is acknowledged and dropped [MQTT-3.3.5-2], and the log says why.
 		s.stats.publishRefused.Add(1)
-		s.events.Refused(c.info, "publish", r.topic, r.err.Error())
+		c.refused("publish", r.topic, r.err)
 	} else {
 		lsn = c.pub.send(r, &m)
 	}
@@ -147,6 +148,7 @@ func (p *publisher) route(name []byte) (*route, error) {
 func (p *publisher) send(r *route, m *message) uint64 {
 	p.enc[0].bytes, p.enc[1].bytes, p.enc[2].bytes = nil, nil, nil
 	p.body = nil
+	p.count(r, len(m.payload))
 	lasting := p.choose(r, m) || r.lasting
 	var lsn uint64
 	if m.retain || len(r.sinks) > 0 || (lasting && m.qos > 0) || (m.qos == 2 && m.from != nil && m.from.persistent()) {
@@ -310,6 +312,7 @@ func (p *publisher) sendQoS0(c *conn, name string, b []byte) bool {
 		return false
 	}
 	c.out = append(growBuf(c.out, len(b)), b...)
+	c.sentMessages++
 	p.touchLocked(c)
 	c.outMu.Unlock()
 	return true
@@ -330,6 +333,7 @@ func (p *publisher) touchLocked(c *conn) {
 
 // flush ends a batch: every receiver gets what was appended for it, in one write, and the slow ones are waited for a moment.
 func (p *publisher) flush() {
+	p.settleTally()
 	for i, c := range p.touched {
 		c.flush()
 		p.touched[i] = nil

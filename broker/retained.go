@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -57,15 +58,18 @@ func (r *retainedStore) len() int {
 	return r.names.Len()
 }
 
+// each walks the retained messages whose topic the filter matches, in no order. Nothing else may be done to the store meanwhile.
+func (r *retainedStore) each(filter string) iter.Seq[*Message] {
+	return func(yield func(*Message) bool) {
+		r.mu.RLock()
+		defer r.mu.RUnlock()
+		r.names.Match(filter, func(_ string, m *Message) bool { return yield(m) })
+	}
+}
+
 // match returns the retained messages whose topic the filter matches, by topic.
 func (r *retainedStore) match(filter string) []*Message {
-	r.mu.RLock()
-	var out []*Message
-	r.names.Match(filter, func(_ string, m *Message) bool {
-		out = append(out, m)
-		return true
-	})
-	r.mu.RUnlock()
+	out := slices.Collect(r.each(filter))
 	slices.SortFunc(out, func(a, b *Message) int { return strings.Compare(a.topic, b.topic) })
 	return out
 }

@@ -16,6 +16,7 @@ import (
 type space struct {
 	account  string
 	retained retainedStore
+	topics   topicTable
 
 	received, delivered atomic.Uint64 // PUBLISH in and out; only ever added to
 
@@ -25,10 +26,14 @@ type space struct {
 	shared   int                        // memberships in groups
 	sessions map[sessionKey]*Session
 	gen      atomic.Uint64 // grows with every change of subs
+	sys      atomic.Int64  // subscriptions to the account's figures
+
+	trafficMu sync.Mutex // guards what follows and conn.closedBooks
+	past      Traffic    // of connections that have ended
 }
 
-func newSpace(account string) *space {
-	return &space{account: account, sessions: map[sessionKey]*Session{}}
+func newSpace(account string, topics int) *space {
+	return &space{account: account, topics: topicTable{max: topics}, sessions: map[sessionKey]*Session{}}
 }
 
 func (sp *space) subscribe(s *Session, filter string, qos byte) {
@@ -59,8 +64,9 @@ type route struct {
 	targets []target
 	choices []choice // shared subscriptions: one of each gets it
 	sinks   []sink
-	paces   []func() // called before the sinks, with no batch open
-	lasting bool     // some target is a persistent session with a QoS above 0
+	paces   []func()    // called before the sinks, with no batch open
+	lasting bool        // some target is a persistent session with a QoS above 0
+	count   *topicCount // nil: none is kept, or not looked for yet
 }
 
 type sink = func(from auth.Principal, topic string, payload []byte, b *storage.Batch)
@@ -80,12 +86,31 @@ func (s *Server) newRoute(sp *space, who auth.Principal, name string) *route {
 	} else {
 		r.err = s.authz.MayPublish(who, name)
 	}
+	if s.findReceivers(sp, r); r.err != nil {
+		return r
+	}
+	for _, tap := range s.taps {
+		if f := tap.Sink(sp.account, name); f != nil {
+			r.sinks = append(r.sinks, f)
+			if slow, ok := tap.(Pacer); ok {
+				if wait := slow.Pace(sp.account, name); wait != nil {
+					r.paces = append(r.paces, wait)
+				}
+			}
+		}
+	}
+	return r
+}
+
+// findReceivers fills in who gets what is published to r.topic, unless that is refused.
+func (s *Server) findReceivers(sp *space, r *route) {
+	name := r.topic
 	// The generation is read under the lock, so that a subscription made after it also makes this route stale.
 	sp.mu.RLock()
 	r.gen = sp.gen.Load()
 	if r.err != nil {
 		sp.mu.RUnlock()
-		return r
+		return
 	}
 	var many map[*Session]int
 	sp.subs.Match(name, func(t *Session, qos byte) {
@@ -121,17 +146,6 @@ func (s *Server) newRoute(sp *space, who auth.Principal, name string) *route {
 	for _, t := range r.targets {
 		r.lasting = r.lasting || (t.s.persistent() && t.qos > 0)
 	}
-	for _, tap := range s.taps {
-		if f := tap.Sink(sp.account, name); f != nil {
-			r.sinks = append(r.sinks, f)
-			if slow, ok := tap.(Pacer); ok {
-				if wait := slow.Pace(sp.account, name); wait != nil {
-					r.paces = append(r.paces, wait)
-				}
-			}
-		}
-	}
-	return r
 }
 
 // recheck has every subscription judged again after the directory changed, on the tick goroutine; what is not allowed any more is

@@ -84,6 +84,9 @@ func New(cfg Config, db *storage.DB, a Authenticator, z Authorizer, ev Events, t
 		return nil, err
 	}
 	s.tasks.Go(s.tick)
+	if s.cfg.SysInterval > 0 {
+		s.tasks.Go(s.tellFigures)
+	}
 	return s, nil
 }
 
@@ -122,6 +125,9 @@ func (s *Server) Disconnect(match func(auth.Principal) bool, reason string) int 
 	return n
 }
 
+// Limits returns the configuration that holds, defaults filled in.
+func (s *Server) Limits() Config { return s.cfg }
+
 // Stats returns the counters of this moment.
 func (s *Server) Stats() Stats {
 	st := Stats{
@@ -145,32 +151,6 @@ func (s *Server) Stats() Stats {
 		st.Retained += sp.retained.len()
 		st.Received += sp.received.Load()
 		st.Delivered += sp.delivered.Load()
-	}
-	return st
-}
-
-// AccountStats is what of Stats is known of one account.
-type AccountStats struct {
-	Connections, Sessions, Retained int
-	Received, Delivered             uint64 // PUBLISH packets
-}
-
-// AccountStats returns an account's counters of this moment. It looks at each of the account's sessions.
-func (s *Server) AccountStats(account string) AccountStats {
-	s.mu.Lock()
-	sp := s.spaces[account]
-	s.mu.Unlock()
-	if sp == nil {
-		return AccountStats{}
-	}
-	st := AccountStats{Retained: sp.retained.len(), Received: sp.received.Load(), Delivered: sp.delivered.Load()}
-	sp.mu.RLock()
-	defer sp.mu.RUnlock()
-	st.Sessions = len(sp.sessions)
-	for _, sess := range sp.sessions {
-		if sess.conn.Load() != nil {
-			st.Connections++
-		}
 	}
 	return st
 }
@@ -230,7 +210,7 @@ func (s *Server) space(account string) *space {
 	defer s.mu.Unlock()
 	sp := s.spaces[account]
 	if sp == nil {
-		sp = newSpace(account)
+		sp = newSpace(account, s.cfg.TopicStats)
 		s.spaces[account] = sp
 	}
 	return sp
@@ -270,6 +250,10 @@ type clock struct {
 
 func (c *clock) init()      { c.start = time.Now(); c.sec.Store(1) }
 func (c *clock) now() int64 { return c.sec.Load() }
+
+// at returns the time of a coarse second.
+func (c *clock) at(sec int64) time.Time { return c.start.Add(time.Duration(sec-1) * time.Second) }
+
 func (c *clock) advance() int64 {
 	sec := int64(time.Since(c.start)/time.Second) + 1
 	c.sec.Store(sec)

@@ -46,6 +46,9 @@ type Session struct {
 	online     bool              // while loading only: the client was connected when the record was written
 	ended      bool
 	overflow   bool // the queue is full and that has been reported
+	dropped    uint64
+	past       Traffic // of its connections that have ended
+	left       int64   // the coarse second at which the client went away; 0: it has not since the server's start
 }
 
 // flight is a message sent and not yet acknowledged to the end.
@@ -100,6 +103,7 @@ func (s *Session) deliver(p *publisher, name string, m *message, qos byte) {
 			off := len(c.out)
 			c.out = append(growBuf(c.out, len(e.bytes)), e.bytes...)
 			packet.SetPublishID(c.out[off:], e.header, id)
+			c.sentMessages++
 			p.touchLocked(c)
 			c.outMu.Unlock()
 			s.flights.push(flight{id: id, qos: qos})
@@ -283,6 +287,7 @@ func (c *conn) sendMessage(m *Message, qos byte, id uint16, retain, dup bool) bo
 	c.out = packet.AppendPublishHeader(growBuf(c.out, n), dup, qos, retain, m.topic, len(m.payload), id)
 	c.out = append(c.out, m.payload...)
 	c.sess.sp.delivered.Add(1)
+	c.sentMessages++
 	return true
 }
 
@@ -458,6 +463,8 @@ func (s *Session) detach(c *conn) {
 		s.srv.store.detached(s) // before the next connection can journal that it is there
 	}
 	s.mu.Lock()
+	s.past.add(c.traffic())
+	s.left = s.srv.clock.now()
 	s.conn.Store(nil)
 	s.mu.Unlock()
 	if !s.persistent() {
@@ -598,6 +605,7 @@ func (s *Server) dropQueued(sess *Session, name string) {
 	sess.mu.Lock()
 	tell := !sess.overflow && !sess.ended
 	sess.overflow = true
+	sess.dropped++
 	sess.mu.Unlock()
 	if tell {
 		s.events.Refused(sess.connInfo(), "deliver", name, "the session's queue is full (broker.queue_messages, broker.queue_bytes): new messages are dropped until the client takes some")

@@ -100,7 +100,9 @@ func (sp *space) addLocked(text string, s *Session, qos byte) {
 	sp.gen.Add(1)
 	name, filter, ok := cutShared(text)
 	if !ok {
-		sp.subs.Set(text, s, qos)
+		if sp.subs.Set(text, s, qos) && isSys(text) {
+			sp.sys.Add(1)
+		}
 		return
 	}
 	g, found := sp.groups.Get(filter, name)
@@ -112,6 +114,9 @@ func (sp *space) addLocked(text string, s *Session, qos byte) {
 		g.members[i].qos = qos
 		return
 	}
+	if isSys(filter) {
+		sp.sys.Add(1)
+	}
 	g.members = append(g.members, target{s: s, qos: qos, via: viaOf(text)})
 	sp.shared++
 }
@@ -120,7 +125,9 @@ func (sp *space) dropLocked(text string, s *Session) {
 	sp.gen.Add(1)
 	name, filter, ok := cutShared(text)
 	if !ok {
-		sp.subs.Delete(text, s)
+		if sp.subs.Delete(text, s) && isSys(text) {
+			sp.sys.Add(-1)
+		}
 		return
 	}
 	g, found := sp.groups.Get(filter, name)
@@ -130,6 +137,9 @@ func (sp *space) dropLocked(text string, s *Session) {
 	if i := g.find(s); i >= 0 {
 		g.members = slices.Delete(g.members, i, i+1)
 		sp.shared--
+		if isSys(filter) {
+			sp.sys.Add(-1)
+		}
 	}
 	if len(g.members) == 0 {
 		sp.groups.Delete(filter, name)

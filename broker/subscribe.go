@@ -30,7 +30,7 @@ func (c *conn) handleSubscribe(b []byte) bool {
 		if err := c.judge(filters[i]); err != nil {
 			codes[i] = subackRefused
 			c.srv.stats.subscribeRefus.Add(1)
-			c.srv.events.Refused(c.info, "subscribe", filters[i], err.Error())
+			c.refused("subscribe", filters[i], err)
 		}
 	}
 	lsn := c.sess.subscribe(filters, codes)
@@ -44,6 +44,7 @@ func (c *conn) handleSubscribe(b []byte) bool {
 			shared = true
 		} else {
 			c.sendRetained(f, codes[i])
+			c.sendFigures(f)
 		}
 		if c.srv.subscribed != nil {
 			c.srv.subscribed.Subscribed(c.info, matchable(f))
