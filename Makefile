@@ -1,6 +1,7 @@
 # The daily commands. .ci/run is what a change has to pass.
 
 .PHONY: check console fuzz bench bench-peers run soak
+.PHONY: soak-power
 
 check: # format, vet, staticcheck, tests under the race detector
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w"; exit 1; }
@@ -32,3 +33,7 @@ run: # a server on ./data
 ROUNDS ?= 1000
 soak: # kill and restart under load, ROUNDS times
 	go test -run TestKill -count 1 -timeout 0 -v . -rounds $(ROUNDS)
+
+FILESYSTEMS ?= ext4,xfs
+soak-power: # cut the power under load, ROUNDS times on each of FILESYSTEMS; needs root, loop devices and strace
+	go test -run TestPowerCut -count 1 -timeout 0 -v . -rounds $(if $(filter file,$(origin ROUNDS)),50,$(ROUNDS)) -power $(FILESYSTEMS)

@@ -61,6 +61,11 @@ func testConfig(t *testing.T, dir string, set ...string) Config {
 func newData(t *testing.T, emails ...string) (dir string, accounts []madeAccount) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "data")
+	return dir, newDataIn(t, dir, emails...)
+}
+
+func newDataIn(t *testing.T, dir string, emails ...string) (accounts []madeAccount) {
+	t.Helper()
 	for i, email := range emails {
 		made, err := makeAccount(t.Context(), testConfig(t, dir), testLog(t), "", email, testPassword, i > 0)
 		if err != nil {
@@ -68,7 +73,7 @@ func newData(t *testing.T, emails ...string) (dir string, accounts []madeAccount
 		}
 		accounts = append(accounts, made)
 	}
-	return dir, accounts
+	return accounts
 }
 
 // A testServer is a running platform.

@@ -49,12 +49,14 @@ func TestKill(t *testing.T) {
 			continue
 		}
 		p.mustReady()
-		k.round(p, round%3 != 2, time.Duration(20+random.IntN(300))*time.Millisecond)
+		k.round(p, round%3 != 2, time.Duration(20+random.IntN(300))*time.Millisecond, p.kill)
 		if t.Failed() {
 			return
 		}
 	}
-	k.check(dir)
+	for _, wrong := range k.check(dir) {
+		t.Error(wrong)
+	}
 }
 
 // Many checkpoints, and room for what a session that is away misses.
@@ -73,6 +75,15 @@ type killTest struct {
 	subscriber subscriber
 	made       []string // serial numbers of devices that REST said were created
 	template   string
+
+	mu    sync.Mutex
+	wrong []string // what was promised and is not so
+}
+
+func (k *killTest) report(format string, args ...any) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.wrong = append(k.wrong, fmt.Sprintf(format, args...))
 }
 
 func newKillTest(t *testing.T, dir string, account madeAccount) *killTest {
@@ -108,14 +119,14 @@ func (k *killTest) dial(address, clientID, user, secret string, wantPresent bool
 	}
 	present, code, err := packet.DecodeConnack(ack)
 	if err != nil || code != 0 || wantPresent && !present {
-		k.t.Errorf("CONNECT of %s: session present %v, code %d, %v", clientID, present, code, err)
+		k.report("CONNECT of %s: session present %v, code %d, %v", clientID, present, code, err)
 		return nil
 	}
 	return c
 }
 
-// round lets everybody work on p until it is killed after so long.
-func (k *killTest) round(p *process, online bool, after time.Duration) {
+// round lets everybody work on p until cut ends it after so long.
+func (k *killTest) round(p *process, online bool, after time.Duration, cut func()) {
 	var workers sync.WaitGroup
 	work := func(clientID, user, secret string, persistent bool, fn func(*brokertest.Client)) {
 		workers.Go(func() {
@@ -132,7 +143,7 @@ func (k *killTest) round(p *process, online bool, after time.Duration) {
 	}
 	workers.Go(func() { k.createDevices(p.rest) })
 	time.Sleep(after)
-	p.kill()
+	cut()
 	workers.Wait()
 }
 
@@ -318,22 +329,24 @@ func (s *subscriber) message(t *testing.T, p *packet.Publish) {
 	}
 }
 
-// check finishes what is under way and compares.
-func (k *killTest) check(dir string) {
+// check finishes what is under way, compares, and returns all that is wrong.
+func (k *killTest) check(dir string) []string {
 	t := k.t
 	s := start(t, dir, killSettings...)
 	address := fmt.Sprintf("localhost:%d", port(s.listeners.mqtts))
 	c := k.dial(address, "publisher", k.user, k.secret, true)
 	if c == nil {
-		t.Fatal("the publisher cannot connect")
+		k.report("the publisher cannot connect")
+		return k.wrong
 	}
 	k.two.run(c, false)
 	if len(k.two.pending) > 0 {
-		t.Errorf("%d QoS 2 messages could not be finished: %v", len(k.two.pending), k.two.pending)
+		k.report("%d QoS 2 messages could not be finished: %v", len(k.two.pending), k.two.pending)
 	}
 	c = k.dial(address, "subscriber", k.user, k.secret, true)
 	if c == nil {
-		t.Fatal("the subscriber cannot connect")
+		k.report("the subscriber cannot connect")
+		return k.wrong
 	}
 	k.subscriber.receive(t, c, func() bool {
 		return len(missing(k.one.acked, k.subscriber.one)) == 0 && len(missing(k.two.done, k.subscriber.two)) == 0 && len(k.subscriber.held) == 0
@@ -343,14 +356,14 @@ func (k *killTest) check(dir string) {
 
 	report := func(what string, list []int) {
 		if len(list) > 0 {
-			t.Errorf("%s: %d, the first are %v", what, len(list), list[:min(len(list), 10)])
+			k.report("%s: %d, the first are %v", what, len(list), list[:min(len(list), 10)])
 		}
 	}
 	report("QoS 1 acknowledged and not received", missing(k.one.acked, k.subscriber.one))
 	report("QoS 2 acknowledged and not received", missing(k.two.done, k.subscriber.two))
 	report("QoS 2 received more than once", repeated(k.subscriber.two))
 	if n := len(k.subscriber.outOfOrder); n > 0 {
-		t.Errorf("out of order: %d, the first are\n%s", n, strings.Join(k.subscriber.outOfOrder[:min(n, 5)], "\n"))
+		k.report("out of order: %d, the first are\n%s", n, strings.Join(k.subscriber.outOfOrder[:min(n, 5)], "\n"))
 	}
 	stored := map[int]int{}
 	for _, p := range s.points(k.token, k.one.topic) {
@@ -373,13 +386,14 @@ func (k *killTest) check(dir string) {
 	}
 	for _, serial := range k.made {
 		if !devices[serial] {
-			t.Errorf("device %s was created and is not there", serial)
+			k.report("device %s was created and is not there", serial)
 		}
 	}
 	s.stop()
 	if _, err := storage.Verify(dir); err != nil {
-		t.Errorf("verify: %v", err)
+		k.report("verify: %v", err)
 	}
+	return k.wrong
 }
 
 // missing returns the numbers of want that have no count, in order.

@@ -28,11 +28,18 @@ type process struct {
 // spawn starts a server on dir with its MQTT and local ports only. It is not ready yet.
 func spawn(t *testing.T, dir string, set ...string) *process {
 	t.Helper()
-	args := []string{"serve", "--data", dir}
+	return spawnUnder(t, nil, dir, set...)
+}
+
+// spawnUnder is spawn under another program, such as strace, with its arguments.
+func spawnUnder(t *testing.T, under []string, dir string, set ...string) *process {
+	t.Helper()
+	args := append(append([]string{}, under...), os.Args[0], "serve", "--data", dir)
 	for _, kv := range append(append([]string{}, testSettings...), append([]string{"listen.tls=", "listen.mqtt="}, set...)...) {
 		args = append(args, "--set", kv)
 	}
-	p := &process{t: t, cmd: exec.Command(os.Args[0], args...)}
+	p := &process{t: t, cmd: exec.Command(args[0], args[1:]...)}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // what runs under another program ends with it
 	p.cmd.Env = append(os.Environ(), asProgram+"=1")
 	p.cmd.Stderr = &p.stderr
 	stdout, err := p.cmd.StdoutPipe()
@@ -78,7 +85,7 @@ func (p *process) mustReady() {
 
 // kill ends the process as power loss would, as far as the process can tell.
 func (p *process) kill() {
-	_ = p.cmd.Process.Kill()
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	_ = p.wait()
 }
 

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"xively/broker/brokertest"
+	"xively/broker/packet"
+)
+
+// Sizes of the comparison that brokers are put through: queued messages, retained messages, and how many of the first
+// were sent once before the client went away.
+const (
+	queuedMessages   = 900
+	retainedMessages = 100
+	sentBefore       = 20
+)
+
+// A queueTest has messages acknowledged that somebody has still to receive: 900 of QoS 1 queued for a persistent session
+// whose client is away, and 100 retained ones.
+type queueTest struct {
+	*killTest
+	prefix string
+}
+
+func newQueueTest(t *testing.T, dir string) *queueTest {
+	k := newKillTest(t, dir, newDataIn(t, dir, testEmail)[0])
+	return &queueTest{k, "line/"}
+}
+
+// fill returns when everything is acknowledged.
+func (q *queueTest) fill(address string) {
+	sleeper := q.dial(address, "sleeper", q.user, q.secret, false)
+	publisher := q.dial(address, "publisher", q.user, q.secret, true)
+	if sleeper == nil || publisher == nil {
+		q.t.Fatal("the clients cannot connect")
+	}
+	sleeper.Send(brokertest.Subscribe(1, q.prefix+"queue", 1)...)
+	sleeper.Expect(0x90, 3, 0, 1, 1)
+	q.publish(publisher, 0, sentBefore, func(i int) []byte {
+		return brokertest.Publish(q.prefix+"queue", strconv.Itoa(i), 1, uint16(i+1))
+	})
+	for range sentBefore {
+		if sleeper.Next() == nil { // received and not acknowledged
+			q.t.Fatal("the subscriber does not get its messages")
+		}
+	}
+	_ = sleeper.Conn.Close()
+	q.publish(publisher, sentBefore, queuedMessages, func(i int) []byte {
+		return brokertest.Publish(q.prefix+"queue", strconv.Itoa(i), 1, uint16(i+1))
+	})
+	q.publish(publisher, 0, retainedMessages, func(i int) []byte {
+		return brokertest.Retained(fmt.Sprint(q.prefix, "retained/", i), strconv.Itoa(i), 1, uint16(i+1))
+	})
+}
+
+// publish sends messages from to to and waits for their acknowledgements.
+func (q *queueTest) publish(c *brokertest.Client, from, to int, message func(i int) []byte) {
+	var all []byte
+	for i := from; i < to; i++ {
+		all = append(all, message(i)...)
+	}
+	c.Send(all...)
+	for i := from; i < to; i++ {
+		c.ExpectAck(packet.PUBACK, uint16(i+1))
+	}
+}
+
+// check says what is there.
+func (q *queueTest) check(address string) (wrong []string) {
+	c := q.dial(address, "sleeper", q.user, q.secret, true)
+	if c == nil {
+		return append(q.wrong, "the session cannot be resumed")
+	}
+	queued, late := q.receive(c, queuedMessages, func(i int, m *packet.Publish) string {
+		if want := i < sentBefore; string(m.Payload) != strconv.Itoa(i) || m.Dup != want {
+			return fmt.Sprintf("message %d is %q, DUP %v", i, m.Payload, m.Dup)
+		}
+		return ""
+	})
+	c = q.dial(address, q.user, q.user, q.secret, false)
+	c.Send(brokertest.Subscribe(1, q.prefix+"retained/#", 1)...)
+	c.Expect(0x90, 3, 0, 1, 1)
+	seen := map[string]bool{}
+	retained, more := q.receive(c, retainedMessages, func(i int, m *packet.Publish) string {
+		seen[string(m.Topic)] = true
+		if !m.Retain || !strings.HasSuffix(string(m.Topic), "/"+string(m.Payload)) {
+			return fmt.Sprintf("%s holds %q, RETAIN %v", m.Topic, m.Payload, m.Retain)
+		}
+		return ""
+	})
+	q.t.Logf("after the restart: %d queued, %d retained", queued, retained)
+	wrong = append(append(q.wrong, late...), more...)
+	if queued != queuedMessages || len(seen) != retainedMessages {
+		wrong = append(wrong, fmt.Sprintf("%d of %d queued and %d of %d retained messages are there", queued, queuedMessages, len(seen), retainedMessages))
+	}
+	return wrong
+}
+
+// receive takes and acknowledges messages until n have come or nothing comes any more.
+func (q *queueTest) receive(c *brokertest.Client, n int, judge func(i int, m *packet.Publish) string) (got int, wrong []string) {
+	defer c.Conn.Close()
+	for ; got < n; got++ {
+		b := c.Try(5 * time.Second)
+		if b == nil {
+			break
+		}
+		var m packet.Publish
+		if err := m.Decode(b); err != nil {
+			return got, append(wrong, err.Error())
+		}
+		c.Ack(packet.PUBACK, m.PacketID)
+		if what := judge(got, &m); what != "" {
+			wrong = append(wrong, what)
+		}
+	}
+	return got, wrong
+}
+
+// TestKillKeepsQueue is the comparison of brokers: everything acknowledged, then kill -9. Nothing is missing, the order
+// is kept, and DUP is set on what was sent before and on nothing else.
+func TestKillKeepsQueue(t *testing.T) {
+	dir := t.TempDir() + "/data"
+	q := newQueueTest(t, dir)
+	p := spawn(t, dir)
+	p.mustReady()
+	q.fill(p.mqtts)
+	p.kill()
+	p = spawn(t, dir)
+	p.mustReady()
+	for _, wrong := range q.check(p.mqtts) {
+		t.Error(wrong)
+	}
+	p.kill()
+}
