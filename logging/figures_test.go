@@ -104,7 +104,7 @@ const (
 // figuresStore opens a store as in service, but for the disk, which is measured elsewhere.
 func figuresStore(t *testing.T, dir string) *storage.DB {
 	c := storagetest.Config(dir)
-	c.NoSync = true
+	c.Sync = func(string) error { return nil }
 	c.CheckpointBytes, c.SegmentBytes = 0, 0
 	return must(storage.Open(c, storagetest.Log(t)))
 }

@@ -210,6 +210,11 @@ func (g *group) commitEngine() (err error) {
 			err = damagedf("xively.db: %v", r)
 		}
 	}()
+	if sync := g.db.cfg.Sync; sync != nil {
+		if err := sync(g.db.storePath()); err != nil {
+			return err
+		}
+	}
 	return g.engine.Commit()
 }
 

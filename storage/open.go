@@ -64,7 +64,7 @@ func (db *DB) load(m []migration) error {
 	if info.lostHeader {
 		db.log.Warn("one of the store's two header pages is damaged, using the other: the newest transaction may be missing", "file", path)
 	}
-	if db.engine, err = openEngine(path, db.cfg.NoSync); err != nil {
+	if db.engine, err = openEngine(path, db.cfg.Sync != nil); err != nil {
 		return err
 	}
 	if db.journal, err = openJournal(db, info); err != nil {

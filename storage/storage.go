@@ -39,9 +39,10 @@ type Config struct {
 	// larger one it checks the inner pages only; values are checked when read, and Verify checks everything.
 	CheckBytes int64
 
-	// NoSync leaves the disk out: nothing is durable, everything is acknowledged. For the control run of a durability
-	// test, which must then see loss, and nothing else.
-	NoSync bool
+	// Sync, when set, stands between the store and the disk, for simulations and for measurements that leave the disk out.
+	// It is called with the path of a journal file after each write to it and with that of the store before each commit,
+	// and returns when what was written lasts, or why it does not. Nothing is really synced then.
+	Sync func(path string) error
 }
 
 func (c *Config) setDefaults() {

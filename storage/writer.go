@@ -107,10 +107,8 @@ func (w *writer) write(j *Journal, g *gathering) error {
 	if _, err := w.f.WriteAt(out, w.seg.end-lead); err != nil {
 		return err
 	}
-	if !j.db.cfg.NoSync {
-		if err := datasync(w.f); err != nil {
-			return fmt.Errorf("%s: %w", w.seg.path, err)
-		}
+	if err := w.sync(j.db.cfg.Sync); err != nil {
+		return fmt.Errorf("%s: %w", w.seg.path, err)
 	}
 	g.buf = g.buf[:end]
 	copy(w.tail[:], out[used/blockSize*blockSize:used])
@@ -119,6 +117,13 @@ func (w *writer) write(j *Journal, g *gathering) error {
 	j.db.counters.syncs.Add(1)
 	j.db.counters.written.Add(uint64(len(out)))
 	return nil
+}
+
+func (w *writer) sync(instead func(string) error) error {
+	if instead != nil {
+		return instead(w.seg.path)
+	}
+	return datasync(w.f)
 }
 
 // rotate goes on in a new segment, a trimmed one when there is one that fits.
