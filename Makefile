@@ -1,7 +1,7 @@
 # The daily commands. .ci/run is what a change has to pass.
 
 .PHONY: check console fuzz bench bench-peers run soak
-.PHONY: soak-power
+.PHONY: sim soak-power
 
 check: # format, vet, staticcheck, tests under the race detector
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w"; exit 1; }
@@ -29,6 +29,10 @@ bench-peers: # the same load against Mosquitto (if installed), mochi-mqtt and na
 
 run: # a server on ./data
 	go run . serve
+
+SEEDS ?= 100000
+sim: # the broker in a simulated world, SEEDS times
+	go test -run TestSimulation -count 1 -timeout 0 -v ./broker -sim-seeds $(SEEDS)
 
 ROUNDS ?= 1000
 soak: # kill and restart under load, ROUNDS times

@@ -198,9 +198,6 @@ func (s *Server) accept(c *conn, clean bool, rest []byte) error {
 	c.outMu.Lock()
 	c.flushing = false
 	c.outMu.Unlock()
-	if c.sess.persistent() {
-		s.store.attached(c.sess)
-	}
 	if present {
 		s.recheckSession(c.sess)
 		c.sess.resend(c)
@@ -260,11 +257,15 @@ func (s *Server) openSession(c *conn, clean bool) (present bool, lsn uint64) {
 				continue
 			}
 			if !clean && old.persistent() { // [MQTT-3.1.2-4]
+				// CONNACK waits for this: who is sent something is known to be there, should the server be killed. What the last
+				// connection was not told, because it was not on disk yet, this one is told at once.
+				s.store.addAttach(b, old.id)
+				lsn = b.Append()
 				c.admit(old, true)
+				old.touch()
 				sp.mu.Unlock()
 				b.End()
-				// What the last connection was not told, because it was not on disk yet, this one is told at once.
-				return true, s.jnl.Last()
+				return true, lsn
 			}
 			delete(sp.sessions, key)
 		}

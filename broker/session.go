@@ -38,6 +38,7 @@ type Session struct {
 	queue      fifo[queued]
 	queueBytes int
 	replay     fifo[replayed]    // retained messages of new subscriptions, ahead of the queue; names of what is in memory anyway
+	sentBefore uint64            // queued messages before this LSN may have been sent by a server that was killed: DUP is set
 	reserved   int               // identifiers given out by reserve, not yet enqueued
 	unreleased map[uint16]uint64 // QoS 2 identifiers received and not released, with the LSN that must be durable before PUBREC
 	waiting    bool              // Durable will be called
@@ -236,7 +237,7 @@ func (s *Session) pumpLocked(c *conn) (wait uint64) {
 		if q.id == 0 {
 			q.id = s.newIDLocked()
 		}
-		if !c.sendMessage(q.msg, q.qos, q.id, q.retain, false) {
+		if !c.sendMessage(q.msg, q.qos, q.id, q.retain, q.msg.lsn < s.sentBefore, false) {
 			return 0
 		}
 		f := flight{id: q.id, qos: q.qos, retain: q.retain, stored: q.stored}
@@ -266,7 +267,7 @@ func (s *Session) replayLocked(c *conn, r replayed) bool {
 	if qos > 0 {
 		id = s.newIDLocked()
 	}
-	if !c.sendMessage(m, qos, id, true, false) {
+	if !c.sendMessage(m, qos, id, true, false, false) {
 		return false
 	}
 	if qos > 0 {
@@ -275,12 +276,12 @@ func (s *Session) replayLocked(c *conn, r replayed) bool {
 	return true
 }
 
-// sendMessage appends a PUBLISH; false when the buffer has no room: the session is resumed once it has.
-func (c *conn) sendMessage(m *Message, qos byte, id uint16, retain, dup bool) bool {
+// sendMessage appends a PUBLISH; false when the buffer has no room, unless forced: the session is resumed once it has.
+func (c *conn) sendMessage(m *Message, qos byte, id uint16, retain, dup, force bool) bool {
 	c.outMu.Lock()
 	defer c.outMu.Unlock()
 	n := packet.PublishSize(len(m.topic), len(m.payload), qos)
-	if c.dead || (!dup && !c.hasRoomLocked(n)) {
+	if c.dead || (!force && !c.hasRoomLocked(n)) {
 		c.hungry = true
 		return false
 	}
@@ -582,7 +583,7 @@ func (s *Session) resend(c *conn) {
 			c.out = packet.AppendAck(growBuf(c.out, 4), packet.PUBREL, f.id)
 			c.outMu.Unlock()
 		} else {
-			c.sendMessage(f.msg, f.qos, f.id, f.retain, true)
+			c.sendMessage(f.msg, f.qos, f.id, f.retain, true, true)
 		}
 	}
 	c.ready = true

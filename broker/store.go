@@ -18,7 +18,7 @@ import (
 // Journal records, stream 'b'. Numbers are uvarints, text is a uvarint length and its bytes. A session is named by the LSN of its
 // open record, a message by the LSN of its message record; there is at most one of either in a batch.
 //
-//	1 open        account kind id userID clientID     a persistent session begins
+//	1 open        account kind id userID clientID     a persistent session begins; the client is there
 //	2 end         session                             and ends
 //	3 subscribe   session filter qos
 //	4 unsubscribe session filter
@@ -36,7 +36,7 @@ import (
 // Buckets; numbers in keys are big-endian.
 //
 //	broker.sessions  session(8)            version(1) online(1) account kind id userID clientID lastID
-//	                                       n { filter qos }… n { packetID }…
+//	                                       n { filter qos }… n { packetID }… sentBefore
 //	broker.queue     session(8) message(8) packetID(2) qos(1) flags(1: 1 sent, 2 released, 4 retain) [via(3)]
 //	broker.messages  message(8)            qos(1) topic payload
 //	broker.retained  account 00 topic      message(8) qos(1) payload
@@ -204,15 +204,11 @@ func (st *store) addReleased(b *storage.Batch, session uint64, id uint16) {
 	st.addPair(b, recReleased, session, uint64(id))
 }
 
-// attached and detached need not be waited for: losing one only decides whether DUP is set.
-func (st *store) attached(s *Session) {
-	b := st.srv.jnl.Begin()
-	b.Add(streamBroker, appendNumbers([]byte{recAttach}, s.id))
-	b.Append()
-	s.touch()
-	b.End()
+func (st *store) addAttach(b *storage.Batch, session uint64) {
+	b.Add(streamBroker, appendNumbers([]byte{recAttach}, session))
 }
 
+// detached need not be waited for: losing the record only sets DUP on more than was sent.
 func (st *store) detached(s *Session) {
 	b := st.srv.jnl.Begin()
 	s.mu.Lock()
@@ -386,7 +382,7 @@ func (s *Session) encodeLocked() []byte {
 	for id := range s.unreleased {
 		v = appendNumbers(v, uint64(id))
 	}
-	return v
+	return appendNumbers(v, s.sentBefore)
 }
 
 // --- start ---
@@ -492,6 +488,9 @@ func (st *store) loadSession(id uint64, v []byte) error {
 	for n := r.number(); n > 0 && !r.bad; n-- {
 		s.unreleased[uint16(r.number())] = id // any LSN that is on disk
 	}
+	if len(r.b) > 0 { // else written before there was this number
+		s.sentBefore = r.number()
+	}
 	if r.bad {
 		return errRecord
 	}
@@ -516,7 +515,9 @@ func (st *store) Replay(lsn storage.LSN, record []byte) error {
 	kind := r.byte()
 	if kind == recOpen {
 		if s := st.byID[lsn]; s == nil {
-			st.readSession(r, lsn).touch()
+			s = st.readSession(r, lsn)
+			s.online = true
+			s.touch()
 		}
 		return r.err()
 	}
@@ -547,7 +548,10 @@ func (st *store) Replay(lsn storage.LSN, record []byte) error {
 	case recReleased:
 		delete(s.unreleased, uint16(r.number()))
 	case recAttach:
+		s.mu.Lock()
+		s.crashedLocked()
 		s.online = true
+		s.mu.Unlock()
 	case recDetach:
 		s.online = false
 		for n := r.number(); n > 0 && !r.bad; n-- {
@@ -722,11 +726,20 @@ func (s *Session) markSentLocked(lsn uint64, released bool) {
 	}
 }
 
-// settleLoaded ends loading. If the client was connected when the server was killed, whatever the window held may have been sent:
-// it counts as in flight and is sent again with DUP set. A checkpoint may come at any time from now on.
+// crashedLocked meets the end of a server that did not note it. If the client was connected, what waits may have been sent: it is not
+// known how far the client's acknowledgements, which nobody waited for, had moved the window on. DUP is set on all of it.
+func (s *Session) crashedLocked() {
+	if n := s.queue.len(); s.online && n > 0 {
+		s.sentBefore = s.queue.at(n-1).msg.lsn + 1
+	}
+}
+
+// settleLoaded ends loading. If the client was connected when the server was killed, what the window held counts as in flight. A
+// checkpoint may come at any time from now on.
 func (s *Session) settleLoaded() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.crashedLocked()
 	for s.online && s.queue.len() > 0 && s.flights.len() < s.srv.cfg.MaxInflight {
 		s.markSentLocked(s.queue.front().msg.lsn, false)
 	}

@@ -113,9 +113,13 @@ func TestRestartKeepsSession(t *testing.T) {
 			sub.Expect(0x62, 2, 0, 2)
 			sub.Expect(dup(bt.Publish("a/b", "m3", 2, 3))...)
 			sub.Send(0x40, 2, 0, 1)
-			sub.Expect(bt.Publish("a/b", "m4", 1, 4)...)
+			behind := dup // the window: they may have been sent, as far as a killed server knows
+			if how == "stop" {
+				behind = func(p []byte) []byte { return p }
+			}
+			sub.Expect(behind(bt.Publish("a/b", "m4", 1, 4))...)
 			sub.Send(0x70, 2, 0, 2)
-			sub.Expect(bt.Publish("a/b", "m5", 2, 5)...)
+			sub.Expect(behind(bt.Publish("a/b", "m5", 2, 5))...)
 			pub, _ = b.Connect("pub", bt.Persistent)
 			pub.Send(dup(bt.Publish("a/b", "m3", 2, 3))...) // known: not delivered again
 			pub.Expect(0x50, 2, 0, 3)
