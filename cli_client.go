@@ -323,3 +323,13 @@ func (c *client) one(ctx context.Context, method, path string, body any, key str
 	}
 	return answer[key], nil
 }
+
+// pause waits, or returns the error of a context that ends before.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"xively/broker"
 	"xively/identity"
 	"xively/logging"
+	"xively/operate"
 	"xively/storage"
 	"xively/timeseries"
 )
@@ -39,7 +41,8 @@ type Config struct {
 	Logging    logging.Config    // device logs
 	Log        LogConfig         // the process's own
 	REST       RESTConfig        `yaml:"rest"`
-	Shutdown   time.Duration     // how long a stop may take to drain before connections are cut
+	Backup     BackupConfig
+	Shutdown   time.Duration // how long a stop may take to drain before connections are cut
 }
 
 // ListenConfig holds the addresses (host:port, :port for all interfaces, port 0 for any). "" switches one off.
@@ -63,6 +66,20 @@ func (c StorageConfig) config(dir string) storage.Config {
 type BrokerConfig struct {
 	Anonymous string // id of the account whose free topics are open to clients without credentials; "" for none
 	broker.Config
+}
+
+// BackupConfig is operate's; without a folder of their own, backups lie in the data folder.
+type BackupConfig struct {
+	operate.Config `yaml:",inline"`
+}
+
+func (c BackupConfig) config(data string) operate.Config {
+	out := c.Config
+	out.Data = data
+	if out.Dir == "" {
+		out.Dir = filepath.Join(data, "backups")
+	}
+	return out
 }
 
 // RESTConfig is about requests, whichever module answers them.
@@ -98,6 +115,7 @@ func defaultConfig() Config {
 		Identity:   identity.DefaultConfig(),
 		TimeSeries: timeseries.DefaultConfig(),
 		Logging:    logging.DefaultConfig(),
+		Backup:     BackupConfig{operate.DefaultConfig()},
 		Log:        LogConfig{Level: "info", Format: "text"},
 		Shutdown:   15 * time.Second,
 	}
@@ -126,7 +144,7 @@ func (c Config) Validate() error {
 	}{
 		{"", c.Listen.Validate()}, {"", c.TLS.Validate()}, {"broker.", c.Broker.Validate()},
 		{"blueprint.", c.Blueprint.Validate()}, {"identity.", c.Identity.Validate()},
-		{"timeseries.", c.TimeSeries.Validate()}, {"logging.", c.Logging.Validate()}, {"rest.", c.REST.Validate()},
+		{"timeseries.", c.TimeSeries.Validate()}, {"logging.", c.Logging.Validate()}, {"rest.", c.REST.Validate()}, {"backup.", c.Backup.Validate()},
 		{"timeseries.", c.TimeSeries.Validate()},
 	} {
 		if part.err != nil {

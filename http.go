@@ -53,6 +53,7 @@ func newRouter(p *platform) (*echo.Echo, error) {
 	p.blueprint.Routes(e.Group("/api/v1", signedIn, p.streams.follow))
 	p.logs.Routes(e.Group("/api/v1", signedIn, p.adminsOf("the log"), p.streams.follow))
 	p.messagingRoutes(e.Group("/api/v1", signedIn, p.adminsOf("the MQTT clients")))
+	p.operate.Routes(e.Group("/api/v1", signedIn, p.adminsOf("the overview, limits and backups"), p.streams.follow))
 	p.timeseries.Routes(e.Group("/api/v4", signedIn, p.streams.follow))
 	e.POST("/messaging/publish/*", p.publish, basicOr(authenticator{identity: p.identity, directory: p.blueprint}, p.events, signedIn))
 	e.Any(webSocketPath, echo.WrapHandler(p.broker.WebSocket()))

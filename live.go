@@ -18,11 +18,15 @@ import (
 // Most requests are small and soon over, and http.go bounds them so. These are not; what replaces the bounds is given to
 // those only who have shown a token.
 
-const tailRoute = "/api/v1/logs/tail"
+const (
+	tailRoute     = "/api/v1/logs/tail"
+	overviewRoute = "/api/v1/overview/live"
+	backupRoute   = "/api/v1/backups/:name/file"
+)
 
 // streamRoutes answer for as long as the client reads on.
 var streamRoutes = map[string]bool{
-	tailRoute: true, "/api/v1/logs/export": true, "/api/v1/export": true, "/api/v1/devices/export": true,
+	tailRoute: true, overviewRoute: true, backupRoute: true, "/api/v1/logs/export": true, "/api/v1/export": true, "/api/v1/devices/export": true,
 }
 
 // uploadRoutes take a POST with a longer body, in bytes, and may work on it for uploadTime.
@@ -86,7 +90,7 @@ func (s *streams) stream(c echo.Context, next echo.HandlerFunc) error {
 		return fault.New(fault.Unavailable, "The server is stopping. Try again in a moment.")
 	}
 	defer s.remove(one)
-	if c.Path() == tailRoute && s.stillMay != nil {
+	if (c.Path() == tailRoute || c.Path() == overviewRoute) && s.stillMay != nil {
 		go s.watch(ctx, one) // ends with the request
 	}
 	plain := c.Response().Writer

@@ -98,7 +98,8 @@ Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 3 not signe
 		return usageError("%w: see `%s --help`", err, cmd.CommandPath())
 	})
 	root.AddCommand(
-		newServeCommand(), newInitCommand(), newCheckConfigCommand(), newVerifyCommand(),
+		newServeCommand(), newInitCommand(), newCheckConfigCommand(), newVerifyCommand(), newBackupCommand(), newRestoreCommand(),
+		newOverviewCommand(), newLimitsCommand(),
 		newAccountsCommand(), newLoginCommand(), newSessionsCommand(), newAPIKeysCommand(), newApplicationsCommand(), newUsersCommand(),
 		newDevicesCommand(), newTemplatesCommand(), newCredentialsCommand(), newOrganizationsCommand(), newEndUsersCommand(),
 		newAccessCommand(), newAuditCommand(), newExportCommand(), newImportCommand(),

@@ -17,6 +17,7 @@ import (
 	"xively/identity"
 	"xively/internal/auth"
 	"xively/logging"
+	"xively/operate"
 	"xively/storage"
 	"xively/timeseries"
 )
@@ -61,6 +62,7 @@ type platform struct {
 	logs       *logging.Service
 	timeseries *timeseries.Service
 	broker     *broker.Server
+	operate    *operate.Service
 	events     events
 	streams    streams
 	began      time.Time
@@ -138,6 +140,10 @@ func (p *platform) openModules() (err error) {
 		return err
 	}
 	p.onClose(p.broker.Close)
+	if p.operate, err = operate.New(p.cfg.Backup.config(p.cfg.Data), p.db, &figures{p: p}, p.log.With("module", "operate")); err != nil {
+		return err
+	}
+	p.onClose(func(context.Context) error { return p.operate.Close() })
 	p.blueprint.OnDenied(p.events.Denied)
 	p.blueprint.UsePublisher(func(account, topic string, payload []byte) error {
 		err := p.broker.Publish(auth.Principal{Kind: auth.Platform, AccountID: account}, topic, payload, 1, false)
@@ -225,6 +231,7 @@ func (p *platform) run(ctx context.Context) error {
 	serve("listen.mqtt", p.listeners.mqtt, p.broker.ServeTCP)
 	serving.Go(func() error { p.certs.watch(background); return nil })
 	serving.Go(func() error { p.identity.Run(background); return nil })
+	serving.Go(func() error { p.operate.Run(background); return nil })
 
 	var cause error
 	select {

@@ -21,6 +21,8 @@ const (
 	readScope      = "read"      // GET, searches and queries
 	writeScope     = "write"     // every other REST call, and what read allows
 	messagingScope = "messaging" // MQTT, and publishing over HTTP
+
+	personScope = "sign-in" // no key has it: what only people may do, who are signed in
 )
 
 const (
@@ -203,6 +205,8 @@ func neededScope(method, path string) string {
 	switch {
 	case strings.HasPrefix(path, "/messaging/"):
 		return messagingScope
+	case strings.HasPrefix(path, "/api/v1/backups/") && strings.HasSuffix(path, "/file"):
+		return personScope // the file holds every secret of the server
 	case method == http.MethodGet, method == http.MethodHead:
 		return readScope
 	case method == http.MethodPost && (strings.HasSuffix(path, "/search") || strings.HasSuffix(path, "/query")):
