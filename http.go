@@ -66,9 +66,16 @@ func newRouter(p *platform) (*echo.Echo, error) {
 	for _, prefix := range []string{"/api", "/messaging"} { // the console must not answer for a mistyped route
 		e.Any(prefix+"/*", func(echo.Context) error { return echo.ErrNotFound })
 	}
-	return e, console.Routes(e.Group(""), console.Settings{
-		TLSPort: port(p.listeners.tls), MQTTSPort: port(p.listeners.mqtts), Authority: !p.certs.public(), Version: version(),
-	})
+	return e, console.Routes(e.Group(""), p.consoleSettings)
+}
+
+// consoleSettings is what /settings.json tells everybody.
+func (p *platform) consoleSettings() console.Settings {
+	_, setup := p.identity.SetupToken()
+	return console.Settings{
+		TLSPort: port(p.listeners.tls), MQTTSPort: port(p.listeners.mqtts), LocalPort: port(p.listeners.local), MQTTPort: port(p.listeners.mqtt),
+		Authority: !p.certs.public(), PublicURL: p.cfg.Identity.PublicURL, Setup: setup, MaxMind: p.cfg.Blueprint.GeoIPFile != "", Version: version(),
+	}
 }
 
 const webSocketPath = "/mqtt"

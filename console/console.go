@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 )
@@ -29,13 +30,18 @@ var dist embed.FS
 type Settings struct {
 	TLSPort   int    `json:"tlsPort"`   // 0: switched off
 	MQTTSPort int    `json:"mqttsPort"` // 0: switched off
+	LocalPort int    `json:"localPort"` // HTTP and WebSocket in clear text, this machine only; 0: switched off
+	MQTTPort  int    `json:"mqttPort"`  // clear text; 0: switched off
 	Authority bool   `json:"authority"` // clients have to trust /ca.pem
+	PublicURL string `json:"publicUrl"` // where people reach the server, by its configuration
+	Setup     bool   `json:"setup"`     // there is no account yet: the set-up link makes one
+	MaxMind   bool   `json:"maxMind"`   // places of addresses are from MaxMind's data, which wants to be named
 	Version   string `json:"version"`
 }
 
 type file struct {
 	content     []byte
-	packed      []byte // content in gzip; nil where that is not shorter
+	packed      func() []byte // content in gzip, made once; nil where that is not shorter
 	contentType string
 	etag        string
 }
@@ -44,12 +50,23 @@ type file struct {
 // extension is one of the application's own and gets index.html.
 //
 // File names are stable and not derived from their content, so browsers ask each time and get 304 for what they have.
-func Routes(g *echo.Group, settings Settings) error {
+//
+// settings is asked each time. Files are compressed when they are asked for first, or by a goroutine that begins now and ends by
+// itself: half a second of work that nobody has to wait for at start.
+func Routes(g *echo.Group, settings func() Settings) error {
 	files, err := load()
 	if err != nil {
 		return err
 	}
-	g.GET("/settings.json", func(c echo.Context) error { return c.JSON(http.StatusOK, settings) })
+	go func() {
+		for _, f := range files {
+			f.packed()
+		}
+	}()
+	g.GET("/settings.json", func(c echo.Context) error {
+		c.Response().Header().Set("Cache-Control", "no-store")
+		return c.JSON(http.StatusOK, settings())
+	})
 	serve := func(c echo.Context) error {
 		name := strings.TrimPrefix(c.Request().URL.Path, "/")
 		f, ok := files[name]
@@ -77,7 +94,7 @@ func load() (map[string]file, error) {
 			return err
 		}
 		sum := sha256.Sum256(content)
-		files[strings.TrimPrefix(name, "dist/")] = file{content, pack(content), contentType(name), `"` + hex.EncodeToString(sum[:12]) + `"`}
+		files[strings.TrimPrefix(name, "dist/")] = file{content, sync.OnceValue(func() []byte { return pack(content) }), contentType(name), `"` + hex.EncodeToString(sum[:12]) + `"`}
 		return nil
 	})
 	return files, err
@@ -117,9 +134,11 @@ func (f file) send(c echo.Context) error {
 		h.Set("Content-Type", f.contentType)
 		return c.NoContent(http.StatusOK)
 	}
-	if f.packed != nil && strings.Contains(c.Request().Header.Get("Accept-Encoding"), "gzip") {
-		h.Set("Content-Encoding", "gzip")
-		return c.Blob(http.StatusOK, f.contentType, f.packed)
+	if strings.Contains(c.Request().Header.Get("Accept-Encoding"), "gzip") {
+		if packed := f.packed(); packed != nil {
+			h.Set("Content-Encoding", "gzip")
+			return c.Blob(http.StatusOK, f.contentType, packed)
+		}
 	}
 	return c.Blob(http.StatusOK, f.contentType, f.content)
 }

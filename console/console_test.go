@@ -18,7 +18,7 @@ import (
 func get(t *testing.T, method, path, ifNoneMatch string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	e := echo.New()
-	if err := Routes(e.Group(""), Settings{TLSPort: 8443, Authority: true}); err != nil {
+	if err := Routes(e.Group(""), func() Settings { return Settings{TLSPort: 8443, Authority: true} }); err != nil {
 		t.Fatal(err)
 	}
 	req := httptest.NewRequest(method, path, nil)
@@ -160,7 +160,7 @@ func TestFirstLoadIsWithinItsBudget(t *testing.T) {
 			t.Fatalf("no %s", name)
 		}
 		if f.packed != nil {
-			return len(f.packed)
+			return len(f.packed())
 		}
 		return len(f.content)
 	}
