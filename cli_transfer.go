@@ -93,7 +93,8 @@ func newDevicesExportCommand() *cobra.Command {
 func newDevicesImportCommand() *cobra.Command {
 	var (
 		server                          serverFlags
-		template, columns, secrets      string
+		template, group                 string
+		columns, secrets                string
 		dryRun, organizations, keepJSON bool
 	)
 	cmd := &cobra.Command{
@@ -130,7 +131,7 @@ Exit code 1 when rows were refused.`,
 				defer keys.Close()
 			}
 			var answer struct{ Import object }
-			path := "/api/v1/devices/import" + query("deviceTemplateId", templateID, "map", columns, "dryRun", flagText(dryRun),
+			path := "/api/v1/devices/import" + query("deviceTemplateId", templateID, "organizationId", group, "map", columns, "dryRun", flagText(dryRun),
 				"createOrganizations", flagText(organizations), "credentials", flagText(keys != nil))
 			if err := c.upload(cmd.Context(), path, "text/csv", file, &answer); err != nil {
 				return err
@@ -150,6 +151,7 @@ Exit code 1 when rows were refused.`,
 	}
 	server.register(cmd)
 	cmd.Flags().StringVar(&template, "template", "", "device template of rows that name none, by `name or id`")
+	cmd.Flags().StringVar(&group, "organization", "", "`id` of the organization (group) of new devices whose rows name none")
 	cmd.Flags().StringVar(&columns, "map", "", "names of columns, as `Column:field,Other:field`; an empty field leaves a column out")
 	cmd.Flags().StringVar(&secrets, "credentials", "", "make MQTT credentials for new devices and write them to this new `file`, mode 0600")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "change nothing, say what would happen")

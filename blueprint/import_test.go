@@ -55,6 +55,12 @@ func TestImport(t *testing.T) {
 	if got := tally(r); got != "created 0 updated 0 unchanged 3 refused 0 skipped 0" {
 		t.Errorf("the same file again: %v", r)
 	}
+	h.importCSV(t, "organizationId="+h.upstairs, "serialNumber,template,organization\nI-3,Sensor,\nI-4,Sensor,Home\nI-2,Sensor,\n")
+	for serial, want := range map[string]bool{"I-3": true, "I-4": false, "I-2": false} {
+		if d := results(h.must("tokenA", "GET", "/devices?serialNumber="+serial, nil))[0]; (d["organizationId"] == h.upstairs) != want {
+			t.Errorf("organizationId is for new devices whose rows name none; %s: %v", serial, d)
+		}
+	}
 	for _, row := range []struct{ name, file, want string }{
 		{"empty", "", "empty"},
 		{"no serial number", "name\nx\n", "serialNumber"},

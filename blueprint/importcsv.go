@@ -35,6 +35,7 @@ type importOptions struct {
 	credentials bool              // a secret for every device that is made, in the report, once
 	makeGroups  bool              // organizations of a path that do not exist are made
 	template    string            // id of the device template of rows that name none
+	group       string            // id of the organization of new devices whose rows name none
 	columns     map[string]string // column of the file -> column as above; "" leaves it out
 }
 
@@ -254,6 +255,9 @@ func (im *importer) row(t *txn, places *places, row importRow, tally *importRepo
 	}
 	if in["deviceTemplateId"] == nil && im.opt.template != "" {
 		in["deviceTemplateId"] = im.opt.template
+	}
+	if in["organizationId"] == nil && im.opt.group != "" {
+		in["organizationId"] = im.opt.group
 	}
 	template, _ := in["deviceTemplateId"].(string)
 	if err := im.known(t, k, &object{Values: map[string]any{"deviceTemplateId": template}}, in); err != nil {

@@ -16,7 +16,7 @@ import (
 
 // Imports over REST:
 //
-//	POST /devices/import?dryRun=&credentials=&createOrganizations=&deviceTemplateId=&map=Column:field,Other:&wait=
+//	POST /devices/import?dryRun=&credentials=&createOrganizations=&deviceTemplateId=&organizationId=&map=Column:field,Other:&wait=
 //	     the CSV file as body; answers {"import":{"id","state",…}} at once, or with wait=true when it is done
 //	GET  /devices/import         the account's latest imports
 //	GET  /devices/import/{id}    how far it is, and its report
@@ -102,7 +102,7 @@ func parseImportOptions(c echo.Context) (opt importOptions, err error) {
 			}
 		}
 	}
-	opt.template = c.QueryParam("deviceTemplateId")
+	opt.template, opt.group = c.QueryParam("deviceTemplateId"), c.QueryParam("organizationId")
 	opt.columns = map[string]string{}
 	for _, pair := range strings.Split(c.QueryParam("map"), ",") {
 		if pair == "" {
