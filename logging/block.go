@@ -75,15 +75,15 @@ func (c *chunk) byTime(among rowSet, judge func(*blockSpan) (none, all bool), ma
 
 // originBit is beside messageBit and its like in what is read of a row.
 const (
+	timesBit  = 1 << 6 // and the place
 	originBit = 1 << 7
 	textBits  = messageBit | detailsBit | customBit
+	allBits   = timesBit | originBit | textBits
 )
 
-// line returns a row: its place, times, severity, code and tags, and what else is asked for.
+// line returns a row: its severity, code and tags, and what else is asked for.
 func (c *chunk) line(row, want int) *line {
-	i, k := row/blockRows, row%blockRows
-	b := c.block(i)
-	l := &line{position: position{b.times[k], b.seqs[k]}, account: c.account, sourceTime: b.from[k]}
+	l := &line{account: c.account}
 	if list := c.shapes().list; len(list) > 0 {
 		s := &list[c.shapeAt(row)]
 		l.severity, l.own, l.code, l.tags = s.severity, s.own, s.code, s.tags
@@ -94,6 +94,10 @@ func (c *chunk) line(row, want int) *line {
 
 // fill adds what is asked for to a line of the chunk.
 func (c *chunk) fill(l *line, row, want int) {
+	if want&timesBit != 0 {
+		b, k := c.block(row/blockRows), row%blockRows
+		l.position, l.sourceTime = position{b.times[k], b.seqs[k]}, b.from[k]
+	}
 	if want&originBit != 0 {
 		l.origin = c.originOf(row)
 	}

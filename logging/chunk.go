@@ -28,9 +28,10 @@ import (
 //	header   version 2 │ rows │ minSeq │ maxSeq │ bytes of text │ bytes of the other parts │ rows of each severity ×9
 //	         │ per block: min and max of serviceTimestamp and of sourceTimestamp                        all varints
 //	filters  length │ filter of the words of shapes, of codes and tags │ length │ filter of the variables and how they begin
-//	origins  n u16 │ n × key 16 B │ (n+1) × start u16 │ rows × row u16 │ zstd( texts │ 4 × n text numbers u16, or u32
-//	         when there are many texts; the source's + 1 )
+//	origins  0 to 15, by the first bits of the key: n u16 │ n × key 16 B │ (n+1) × start u16 │ rows × row u16
 //	         key: the source's UUID, or the front of its SHA-256; start: where an origin's rows begin     little-endian
+//	         16: zstd( n of each │ texts )   17 to 20, of source, sourceType, template, organization: zstd( their text
+//	         numbers u16, or u32 when there are many texts; the source's + 1 )
 //	rare     for each severity of at most a rareShare-th of the rows, in order: row u16 …
 //	shapes   length │ zstd( patterns │ codes, tags │ n × ( severity, code, tags, patterns ×3, rows ) │ columns: how many
 //	         variable texts are in each )
@@ -63,7 +64,7 @@ type part byte
 const (
 	headerPart part = iota
 	filterPart
-	originsPart
+	originsPart // and a number (origins.go)
 	rarePart
 	shapesPart
 	timesPart  // and the number of the block
@@ -152,7 +153,7 @@ type packed struct {
 	first   position // of the first row; the chunk's key
 	header  []byte
 	filters []byte
-	origin  []byte
+	origin  [][]byte
 	rare    []byte
 	shapes  []byte
 	times   [][]byte
@@ -160,12 +161,11 @@ type packed struct {
 }
 
 func (p *packed) size() int {
-	n := len(p.filters) + len(p.origin) + len(p.rare) + len(p.shapes)
-	for _, b := range p.times {
-		n += len(b)
-	}
-	for _, b := range p.columns {
-		n += len(b)
+	n := len(p.filters) + len(p.rare) + len(p.shapes)
+	for _, parts := range [][][]byte{p.origin, p.times, p.columns} {
+		for _, b := range parts {
+			n += len(b)
+		}
 	}
 	return n
 }
@@ -177,7 +177,7 @@ func (p *packed) part(of part, number int) []byte {
 	case filterPart:
 		return p.filters
 	case originsPart:
-		return p.origin
+		return numbered(p.origin, number)
 	case rarePart:
 		return p.rare
 	case shapesPart:

@@ -44,7 +44,7 @@ func TestChunk(t *testing.T) {
 		lines := believableLines(n)
 		k := open(t, pack(append([]*line{}, lines...)))
 		for row, want := range lines {
-			if got := k.line(row, textBits|originBit); !reflect.DeepEqual(got, want) {
+			if got := k.line(row, allBits); !reflect.DeepEqual(got, want) {
 				t.Fatalf("%d rows, row %d\n got %+v\nwant %+v", n, row, got, want)
 			}
 		}
@@ -80,7 +80,7 @@ func TestChunkOfStrangers(t *testing.T) {
 		bySeq[l.seq] = l
 	}
 	for row := range k.count {
-		if got := k.line(row, textBits|originBit); !reflect.DeepEqual(got, bySeq[got.seq]) {
+		if got := k.line(row, allBits); !reflect.DeepEqual(got, bySeq[got.seq]) {
 			t.Fatalf("got %+v\nwant %+v", got, bySeq[got.seq])
 		}
 	}
@@ -121,14 +121,17 @@ func FuzzPattern(f *testing.F) {
 // FuzzChunk: whatever stands in the store, reading it ends in rows or in an error.
 func FuzzChunk(f *testing.F) {
 	good := pack(believableLines(100))
-	f.Add(good.header, good.filters, good.origin, good.rare, good.shapes, good.times[0], good.columns[0])
+	f.Add(good.header, good.filters, good.origin[3], good.rare, good.shapes, good.times[0], good.columns[0])
 	f.Add([]byte{}, []byte{}, []byte{}, []byte{}, []byte{}, []byte{}, []byte{})
 	where := planned(every{hasWords{anywhere, literals([]string{"fan", "3"})}, equals{"severity", []string{Error}}, equals{"sourceId", []string{device}},
 		equals{"organizationId", []string{organization}}, within{member: "sourceTimestamp", max: 5}})
 	f.Fuzz(func(t *testing.T, header, filters, origin, rare, shapes, times, column []byte) {
-		p := &packed{header: header, filters: filters, origin: origin, rare: rare, shapes: shapes}
+		p := &packed{header: header, filters: filters, rare: rare, shapes: shapes}
 		for range chunkRows / blockRows {
 			p.times, p.columns = append(p.times, times), append(p.columns, column)
+		}
+		for range originNumbers {
+			p.origin = append(p.origin, origin)
 		}
 		k, err := newChunk(account, p.header, p.part)
 		if err != nil {
@@ -141,7 +144,7 @@ func FuzzChunk(f *testing.F) {
 			}
 		}
 		for row := 0; row < k.count; row += 1 + k.count/10 {
-			_ = k.line(row, textBits|originBit)
+			_ = k.line(row, allBits)
 		}
 	})
 }

@@ -15,7 +15,7 @@ type chunk struct {
 
 	everything rowSet
 	filtered   *filters
-	from       *origins
+	from       origins
 	shaped     *shapes
 	open       []*block
 	read       map[int]*column

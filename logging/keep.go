@@ -96,7 +96,7 @@ func (s store) pack(old []stored) (*packed, error) {
 			return nil, err
 		}
 		for row := range c.count {
-			lines = append(lines, c.line(row, textBits|originBit))
+			lines = append(lines, c.line(row, allBits))
 		}
 		if c.err != nil {
 			return nil, c.err

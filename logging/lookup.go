@@ -39,7 +39,7 @@ func (c *chunk) byPhrase(in int, words []word, among rowSet) rowSet {
 	for i := range list {
 		f.shape(i)
 	}
-	set := c.ofShapes(f.chosen)
+	set := c.ofShapes(f.chosen, among)
 	if len(f.candidates) == 0 {
 		return set
 	}

@@ -205,7 +205,7 @@ func (c not) rows(k *chunk, among rowSet) (rowSet, bool) {
 func leafRows(k *chunk, among rowSet, c condition, member string, words []word) (rowSet, bool) {
 	switch classOf(member) {
 	case shapeMember:
-		return k.byShape(c.matches), true
+		return k.byShape(among, c.matches), true
 	case originMember:
 		return k.byOrigin(member, c.matches), true
 	case timeMember:
@@ -222,7 +222,10 @@ func leafRows(k *chunk, among rowSet, c condition, member string, words []word) 
 		}
 		return k.byWords(among, in, words), false
 	case customMember:
-		return k.byWords(among, customBit, words).and(k.withText(customText)), false
+		if among = k.byWords(among, customBit, words); among == nil {
+			return nil, true
+		}
+		return among.and(k.withText(among, customText)), false
 	}
 	return nil, true
 }
@@ -395,7 +398,7 @@ func (c exists) rows(k *chunk, among rowSet) (rowSet, bool) {
 	case "message":
 		return k.all(), true
 	case "details":
-		return k.withText(detailsText), true
+		return k.withText(among, detailsText), true
 	}
 	return leafRows(k, among, c, c.member, nil)
 }

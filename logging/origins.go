@@ -7,60 +7,84 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"slices"
+	"sort"
 	"strings"
+	"unicode/utf8"
 )
 
-// origins is the part of that name.
+// originShards is how many values the origins of a chunk are in, by the first bits of their keys: who asks for one source reads
+// one of them.
+const originShards = 16
+
+// The numbers that values of the origins have behind those of the shards.
+const (
+	originTextsNumber  = originShards
+	originColumnNumber = originShards + 1 // and the member
+	originNumbers      = originColumnNumber + originTexts
+)
+
+// origins is the part of that name, as far as it has been read.
 type origins struct {
+	shards [originShards]*originShard
+
+	texts   []string          // of all origins; nil until it is needed
+	first   [originShards]int // the number of each shard's first origin among all
+	all     int
+	columns [originTexts][]byte // text numbers of size bytes each
+	size    int
+	ofRow   []uint16 // the origin of each row; made when it is asked for often
+	asked   int
+}
+
+// originShard is the origins whose keys begin alike.
+type originShard struct {
 	keys   []byte // 16 each
 	starts []byte // uint16 each, one more than keys
 	rows   []byte // uint16 each
-	frame  []byte
-
-	texts   []string // decoded from frame when needed, as the next two
-	numbers []byte   // of size bytes each
-	size    int
-	ofRow   []uint16 // the origin of each row; made when needed
 }
 
-func (c *chunk) origins() *origins {
-	if c.from != nil {
-		return c.from
-	}
-	c.from = &origins{}
-	r := reader{data: c.get(originsPart, 0)}
-	head := r.bytes(2)
-	if r.bad {
-		c.damaged()
-		return c.from
-	}
-	n := int(binary.LittleEndian.Uint16(head))
-	o := origins{keys: r.bytes(16 * n), starts: r.bytes(2 * (n + 1)), rows: r.bytes(2 * c.count), frame: r.data}
-	if r.bad || n == 0 || !o.valid(n, c.count) {
-		c.damaged()
-		return c.from
-	}
-	c.from = &o
-	return c.from
-}
+func (o *originShard) count() int      { return len(o.keys) / 16 }
+func (o *originShard) start(i int) int { return int(binary.LittleEndian.Uint16(o.starts[2*i:])) }
+func (o *originShard) row(i int) int   { return int(binary.LittleEndian.Uint16(o.rows[2*i:])) }
 
-func (o *origins) valid(n, rows int) bool {
-	for i := range n {
+func (o *originShard) valid(rows int) bool {
+	for i := range o.count() {
 		if o.start(i) > o.start(i+1) {
 			return false
 		}
 	}
-	return o.start(0) == 0 && o.start(n) == rows
+	return o.start(0) == 0 && 2*o.start(o.count()) == len(o.rows) && len(o.rows) <= 2*rows
 }
 
-func (o *origins) count() int      { return len(o.keys) / 16 }
-func (o *origins) start(i int) int { return int(binary.LittleEndian.Uint16(o.starts[2*i:])) }
-func (o *origins) row(i int) int   { return int(binary.LittleEndian.Uint16(o.rows[2*i:])) }
+func (c *chunk) shard(i int) *originShard {
+	if o := c.from.shards[i]; o != nil {
+		return o
+	}
+	o := &originShard{starts: []byte{0, 0}}
+	c.from.shards[i] = o
+	r := reader{data: c.get(originsPart, i)}
+	if len(r.data) == 0 {
+		return o
+	}
+	n := 0
+	if head := r.bytes(2); !r.bad {
+		n = int(binary.LittleEndian.Uint16(head))
+	}
+	read := originShard{keys: r.bytes(16 * n), starts: r.bytes(2 * (n + 1))}
+	read.rows = r.data
+	if r.bad || n == 0 || !read.valid(c.count) {
+		c.damaged()
+		return o
+	}
+	*o = read
+	return o
+}
 
 // ofSource returns the rows that come from a source.
 func (c *chunk) ofSource(source string) rowSet {
-	o := c.origins()
 	key, whole := originKey(source)
+	of := shardOf(key)
+	o := c.shard(of)
 	low, high := 0, o.count()
 	for low < high {
 		mid := (low + high) / 2
@@ -72,19 +96,21 @@ func (c *chunk) ofSource(source string) rowSet {
 	}
 	var set rowSet
 	for i := low; i < o.count() && bytes.Equal(o.keys[16*i:16*i+16], key[:]); i++ {
-		if !whole && c.decodeOrigins() != nil && c.originText(i, sourceText) != source {
+		if !whole && c.originText(of, i, sourceText) != source {
 			continue
 		}
-		set = c.addOrigin(set, i)
+		set = c.addOrigin(set, of, i)
 	}
 	return set
 }
 
-func (c *chunk) addOrigin(set rowSet, i int) rowSet {
+func shardOf(key [16]byte) int { return int(key[0] >> 4) }
+
+func (c *chunk) addOrigin(set rowSet, shard, i int) rowSet {
 	if set == nil {
 		set = newRowSet(c.count)
 	}
-	o := c.origins()
+	o := c.shard(shard)
 	for k := o.start(i); k < o.start(i+1); k++ {
 		c.put(set, o.row(k))
 	}
@@ -100,64 +126,99 @@ const (
 	originTexts
 )
 
-// decode reads what is compressed.
-func (c *chunk) decodeOrigins() *origins {
-	o := c.origins()
+// originTexts reads the texts of all origins.
+func (c *chunk) originTexts() *origins {
+	o := &c.from
 	if o.texts != nil {
 		return o
 	}
-	r := reader{data: c.unframe(o.frame)}
+	r := reader{data: c.unframe(c.get(originsPart, originTextsNumber))}
+	for i := range o.first {
+		o.first[i] = o.all
+		o.all += r.count(c.count)
+	}
 	o.texts = r.texts()
 	o.size = numberSize(len(o.texts))
-	o.numbers = r.bytes(originTexts * o.count() * o.size)
-	if r.bad || len(r.data) > 0 || len(o.texts) == 0 {
+	if r.bad || len(r.data) > 0 || len(o.texts) == 0 || o.all > c.count {
 		c.damaged()
-		o.texts, o.size, o.numbers = []string{""}, 2, make([]byte, 2*originTexts*o.count())
+		*o = origins{shards: o.shards, texts: []string{""}, size: 2}
 	}
 	return o
 }
 
-func (o *origins) number(i, which int) int {
-	at := (which*o.count() + i) * o.size
-	if o.size == 2 {
-		return int(binary.LittleEndian.Uint16(o.numbers[at:]))
-	}
-	return int(binary.LittleEndian.Uint32(o.numbers[at:]))
-}
-
-// originText returns one of an origin's texts. The part must be decoded.
-func (c *chunk) originText(i, which int) string {
-	o := c.from
-	n := o.number(i, which)
-	if which == sourceText {
-		if n--; n < 0 {
-			return uuidText(o.keys[16*i : 16*i+16])
+// originColumn reads the numbers that the origins' texts of a member have.
+func (c *chunk) originColumn(which int) []byte {
+	o := c.originTexts()
+	if o.columns[which] == nil {
+		o.columns[which] = c.unframe(c.get(originsPart, originColumnNumber+which))
+		if len(o.columns[which]) != o.all*o.size {
+			c.damaged()
+			o.columns[which] = make([]byte, o.all*o.size)
 		}
 	}
-	if n >= len(o.texts) {
+	return o.columns[which]
+}
+
+// originNumber returns the number of a text of an origin.
+func (c *chunk) originNumber(column []byte, n int) int {
+	if o := &c.from; o.size == 2 {
+		n = int(binary.LittleEndian.Uint16(column[2*n:]))
+	} else {
+		n = int(binary.LittleEndian.Uint32(column[4*n:]))
+	}
+	return n
+}
+
+// originText returns a text of the i-th origin of a shard.
+func (c *chunk) originText(shard, i, which int) string {
+	column := c.originColumn(which)
+	at := c.from.first[shard] + i
+	if at >= c.from.all {
 		c.damaged()
 		return ""
 	}
-	return o.texts[n]
+	n := c.originNumber(column, at)
+	if which == sourceText {
+		if n--; n < 0 {
+			return uuidText(c.shard(shard).keys[16*i : 16*i+16])
+		}
+	}
+	if n >= len(c.from.texts) {
+		c.damaged()
+		return ""
+	}
+	return c.from.texts[n]
 }
 
-// texts reads a dictionary.
-func (r *reader) texts() []string {
-	all := make([]string, 0, 16)
-	for n := r.count(min(len(r.data), maxTexts)); n > 0 && !r.bad; n-- {
-		all = append(all, r.text())
+// texts reads a dictionary. Text that is not UTF-8 could not have been written.
+func (r *reader) texts() []string { return r.dictionary(utf8.ValidString) }
+
+// dictionary reads texts, which are parts of one copy of what is read.
+func (r *reader) dictionary(valid func(string) bool) []string {
+	n := r.count(min(len(r.data), maxTexts))
+	all, copied, of := make([]string, 0, n), string(r.data), len(r.data)
+	for ; n > 0 && !r.bad; n-- {
+		size := r.count(len(r.data))
+		at := of - len(r.data)
+		if r.bytes(size); r.bad {
+			break
+		}
+		text := copied[at : at+size]
+		r.bad = !valid(text)
+		all = append(all, text)
 	}
 	return all
 }
 
 // byOrigin returns the rows whose origin matches in a member. It looks at each distinct text once.
 func (c *chunk) byOrigin(member string, matches func(*line) bool) rowSet {
-	o := c.decodeOrigins()
 	var set rowSet
 	if member == "sourceId" {
-		for i := range o.count() {
-			if matches(&line{origin: origin{source: c.originText(i, sourceText)}}) {
-				set = c.addOrigin(set, i)
+		for shard := range originShards {
+			for i := range c.shard(shard).count() {
+				if matches(&line{origin: origin{source: c.originText(shard, i, sourceText)}}) {
+					set = c.addOrigin(set, shard, i)
+				}
 			}
 		}
 		return set
@@ -169,42 +230,77 @@ func (c *chunk) byOrigin(member string, matches func(*line) bool) rowSet {
 	case "organizationId":
 		which = organizationText
 	}
-	chosen := make([]bool, len(o.texts))
-	for n, text := range o.texts {
-		chosen[n] = matches(&line{origin: origin{kind: text, template: text, organization: text}})
+	texts := c.originTexts().texts
+	chosen, l := make([]bool, len(texts)), &line{}
+	for n, text := range texts {
+		l.origin = origin{kind: text, template: text, organization: text}
+		chosen[n] = matches(l)
 	}
 	if !slices.Contains(chosen, true) {
 		return nil
 	}
-	for i := range o.count() {
-		if n := o.number(i, which); n >= len(chosen) {
-			c.damaged()
-		} else if chosen[n] {
-			set = c.addOrigin(set, i)
+	column := c.originColumn(which)
+	for shard, first := range c.from.first {
+		next := c.from.all
+		if shard+1 < originShards {
+			next = c.from.first[shard+1]
+		}
+		for at := first; at < next; at++ {
+			if n := c.originNumber(column, at); n >= len(chosen) {
+				c.damaged()
+			} else if chosen[n] && at-first < c.shard(shard).count() {
+				set = c.addOrigin(set, shard, at-first)
+			}
 		}
 	}
 	return set
 }
 
 func (c *chunk) originOf(row int) origin {
-	o := c.decodeOrigins()
+	shard, i, ok := c.findOrigin(row)
+	if !ok {
+		c.damaged()
+		return origin{}
+	}
+	return origin{c.originText(shard, i, sourceText), c.originText(shard, i, kindText), c.originText(shard, i, templateText), c.originText(shard, i, organizationText)}
+}
+
+// oftenAsked is after how many rows it is better to know all of them.
+const oftenAsked = 4
+
+func (c *chunk) findOrigin(row int) (shard, i int, ok bool) {
+	o := c.originTexts()
+	if o.asked++; o.asked <= oftenAsked {
+		for shard := range originShards {
+			of := c.shard(shard)
+			for k := range len(of.rows) / 2 {
+				if of.row(k) == row {
+					i := sort.Search(of.count(), func(i int) bool { return of.start(i+1) > k })
+					return shard, i, i < of.count()
+				}
+			}
+		}
+		return 0, 0, false
+	}
 	if o.ofRow == nil {
 		o.ofRow = make([]uint16, c.count)
-		for i := range o.count() {
-			for k := o.start(i); k < o.start(i+1); k++ {
-				if row := o.row(k); row < c.count {
-					o.ofRow[row] = uint16(i)
-				} else {
-					c.damaged()
+		for shard := range originShards {
+			of := c.shard(shard)
+			for i := range of.count() {
+				for k := of.start(i); k < of.start(i+1); k++ {
+					if row := of.row(k); row < c.count {
+						o.ofRow[row] = uint16(o.first[shard] + i)
+					}
 				}
 			}
 		}
 	}
-	if o.count() == 0 {
-		return origin{}
+	at := int(o.ofRow[row])
+	shard = originShards - 1
+	for shard > 0 && o.first[shard] > at {
+		shard--
 	}
-	i := int(o.ofRow[row])
-	return origin{c.originText(i, sourceText), c.originText(i, kindText), c.originText(i, templateText), c.originText(i, organizationText)}
+	return shard, at - o.first[shard], at-o.first[shard] < c.shard(shard).count()
 }
 
 // originKey returns the sixteen bytes a source is found by, and whether they are all of it: the source is a UUID.
@@ -235,47 +331,47 @@ func uuidText(key []byte) string {
 	return string(b[:])
 }
 
-// packOrigins groups the rows by origin.
-func packOrigins(lines []*line) []byte {
-	type group struct {
-		key   [16]byte
-		whole bool // the key tells the source
-		of    origin
-		rows  []uint16
-	}
-	groups := map[origin]*group{}
+// originGroup is the rows of an origin.
+type originGroup struct {
+	key   [16]byte
+	whole bool // the key tells the source
+	of    origin
+	rows  []uint16
+}
+
+// packOrigins groups the rows by origin. Shards without one are nil.
+func packOrigins(lines []*line) [][]byte {
+	groups := map[origin]*originGroup{}
 	for row, l := range lines {
 		g := groups[l.origin]
 		if g == nil {
-			g = &group{of: l.origin}
+			g = &originGroup{of: l.origin}
 			g.key, g.whole = originKey(l.source)
 			groups[l.origin] = g
 		}
 		g.rows = append(g.rows, uint16(row))
 	}
-	order := make([]*group, 0, len(groups))
+	order := make([]*originGroup, 0, len(groups))
 	for _, g := range groups {
 		order = append(order, g)
 	}
-	slices.SortFunc(order, func(a, b *group) int {
+	slices.SortFunc(order, func(a, b *originGroup) int {
 		return cmp.Or(bytes.Compare(a.key[:], b.key[:]), strings.Compare(a.of.source, b.of.source), cmp.Compare(a.rows[0], b.rows[0]))
 	})
-	b := binary.LittleEndian.AppendUint16(nil, uint16(len(order)))
-	for _, g := range order {
-		b = append(b, g.key[:]...)
-	}
-	start := 0
-	for _, g := range order {
-		b = binary.LittleEndian.AppendUint16(b, uint16(start))
-		start += len(g.rows)
-	}
-	b = binary.LittleEndian.AppendUint16(b, uint16(start))
+	parts := make([][]byte, originNumbers)
 	var dict dictionary
 	var numbers [originTexts][]int
-	for _, g := range order {
-		for _, row := range g.rows {
-			b = binary.LittleEndian.AppendUint16(b, row)
+	var counts []byte
+	for shard, rest := 0, order; shard < originShards; shard++ {
+		n := 0
+		for n < len(rest) && shardOf(rest[n].key) == shard {
+			n++
 		}
+		parts[shard] = packShard(rest[:n])
+		counts = binary.AppendUvarint(counts, uint64(n))
+		rest = rest[n:]
+	}
+	for _, g := range order {
 		source := 0 // the key tells it
 		if !g.whole {
 			source, _ = dict.number([]byte(g.of.source))
@@ -287,17 +383,41 @@ func packOrigins(lines []*line) []byte {
 			numbers[kindText+i] = append(numbers[kindText+i], n)
 		}
 	}
-	frame := dict.append(nil)
-	for _, column := range numbers {
+	parts[originTextsNumber] = compressor.EncodeAll(dict.append(counts), nil)
+	for which, column := range numbers {
+		var raw []byte
 		for _, n := range column {
 			if numberSize(len(dict.texts)) == 2 {
-				frame = binary.LittleEndian.AppendUint16(frame, uint16(n))
+				raw = binary.LittleEndian.AppendUint16(raw, uint16(n))
 			} else {
-				frame = binary.LittleEndian.AppendUint32(frame, uint32(n))
+				raw = binary.LittleEndian.AppendUint32(raw, uint32(n))
 			}
 		}
+		parts[originColumnNumber+which] = compressor.EncodeAll(raw, nil)
 	}
-	return compressor.EncodeAll(frame, b)
+	return parts
+}
+
+func packShard(groups []*originGroup) []byte {
+	if len(groups) == 0 {
+		return nil
+	}
+	b := binary.LittleEndian.AppendUint16(nil, uint16(len(groups)))
+	for _, g := range groups {
+		b = append(b, g.key[:]...)
+	}
+	start := 0
+	for _, g := range groups {
+		b = binary.LittleEndian.AppendUint16(b, uint16(start))
+		start += len(g.rows)
+	}
+	b = binary.LittleEndian.AppendUint16(b, uint16(start))
+	for _, g := range groups {
+		for _, row := range g.rows {
+			b = binary.LittleEndian.AppendUint16(b, row)
+		}
+	}
+	return b
 }
 
 // numberSize returns the bytes of a text number where there are so many texts.

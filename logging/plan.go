@@ -84,7 +84,7 @@ func costs(list []condition) []int {
 	return all
 }
 
-// reads returns what of a row a condition looks at beyond its times, severity, code and tags.
+// reads returns what of a row a condition looks at beyond its severity, code and tags.
 func reads(c condition) (bits int) {
 	switch c := c.(type) {
 	case every:
@@ -106,15 +106,19 @@ func reads(c condition) (bits int) {
 	case exists:
 		return bitsOf(c.member)
 	case hasWords:
-		return c.in
+		return c.in & textBits
 	case phrase:
-		return c.in
+		return c.in & textBits
+	case between, since:
+		return timesBit
 	}
 	return bits
 }
 
 func bitsOf(member string) int {
 	switch classOf(member) {
+	case timeMember:
+		return timesBit
 	case originMember:
 		return originBit
 	case textMember:

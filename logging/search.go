@@ -66,7 +66,7 @@ type hit struct {
 }
 
 func newCollector(q Query, where condition) *collector {
-	c := &collector{where: planned(where), sort: q.Sort, limit: q.From + q.Size, pageOnly: q.pageOnly, histogram: newHistogram(q)}
+	c := &collector{where: planned(where), sort: q.Sort, sortBits: timesBit, limit: q.From + q.Size, pageOnly: q.pageOnly, histogram: newHistogram(q)}
 	if k := q.Sort[0]; k.Member == "sourceTimestamp" || k.Member == "serviceTimestamp" {
 		c.byTime = k.Member
 	}
@@ -219,7 +219,7 @@ func (c *collector) offer(h *hit) {
 func (c *collector) texts() {
 	for _, h := range c.hits {
 		if h.from != nil {
-			h.from.fill(h.line, h.row, (textBits|originBit)&^c.sortBits)
+			h.from.fill(h.line, h.row, allBits&^c.sortBits)
 			h.from = nil
 		}
 	}

@@ -212,7 +212,7 @@ func checkStore(t *testing.T, db *storage.DB) {
 				return err
 			}
 			for row := range c.count {
-				if _, err := parseRecord(c.line(row, textBits|originBit).appendRecord(nil)); err != nil {
+				if _, err := parseRecord(c.line(row, allBits).appendRecord(nil)); err != nil {
 					t.Errorf("row %d of a chunk: %v", row, err)
 				}
 			}

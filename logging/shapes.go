@@ -57,11 +57,7 @@ func (c *chunk) shapes() *shapes {
 
 // patterns reads a dictionary of texts that may hold placeholders.
 func (r *reader) patterns() []string {
-	all := make([]string, 0, 64)
-	for n := r.count(min(len(r.data), maxTexts)); n > 0 && !r.bad; n-- {
-		all = append(all, string(r.bytes(r.count(len(r.data)))))
-	}
-	return all
+	return r.dictionary(func(string) bool { return true })
 }
 
 func (r *reader) tagSets() [][]string {
@@ -190,17 +186,18 @@ func (c *chunk) rowsOf(shape int) []uint16 {
 	return rows
 }
 
-// byShape returns the rows whose shape matches.
-func (c *chunk) byShape(matches func(*line) bool) rowSet {
+// byShape returns the rows whose shape matches, as far as they are in among.
+func (c *chunk) byShape(among rowSet, matches func(*line) bool) rowSet {
 	s := c.shapes()
 	chosen := make([]bool, len(s.list))
 	for i := range s.list {
 		chosen[i] = matches(&s.list[i].line)
 	}
-	return c.ofShapes(chosen)
+	return c.ofShapes(chosen, among)
 }
 
-func (c *chunk) ofShapes(chosen []bool) rowSet {
+// ofShapes returns the rows of the chosen shapes; it need not look at rows outside of among.
+func (c *chunk) ofShapes(chosen []bool, among rowSet) rowSet {
 	rows := 0
 	for i, yes := range chosen {
 		if yes {
@@ -214,27 +211,47 @@ func (c *chunk) ofShapes(chosen []bool) rowSet {
 		return c.all()
 	}
 	set := newRowSet(c.count)
-	if column := c.shapes().column; len(column) == c.count { // the usual case, quickly
+	column := c.shapes().column
+	switch {
+	case among.count() < c.count/8:
+		for row := range among.each(0, c.count) {
+			if chosen[c.shapeAt(row)] {
+				set.set(row)
+			}
+		}
+	case rows < c.count/8:
+		for i, yes := range chosen {
+			if yes {
+				for _, row := range c.rowsOf(i) {
+					set.set(int(row))
+				}
+			}
+		}
+	case len(column) == c.count: // the usual case, quickly
 		var is [256]uint64
 		for i, yes := range chosen {
 			if yes {
 				is[i] = 1
 			}
 		}
-		for row, s := range column {
-			set[row/64] |= is[s] << (row % 64)
+		for i := range set {
+			var w uint64
+			for k, s := range column[64*i : min(64*i+64, c.count)] {
+				w |= is[s] << (k & 63)
+			}
+			set[i] = w
 		}
-		return set
-	}
-	for row, s := range c.shapeOf() {
-		if chosen[s] {
-			set.set(row)
+	default:
+		for row, s := range c.shapeOf() {
+			if chosen[s] {
+				set.set(row)
+			}
 		}
 	}
 	return set
 }
 
 // withText returns the rows that have text t.
-func (c *chunk) withText(t int) rowSet {
-	return c.byShape(func(l *line) bool { return l.text[t] != "" })
+func (c *chunk) withText(among rowSet, t int) rowSet {
+	return c.byShape(among, func(l *line) bool { return l.text[t] != "" })
 }

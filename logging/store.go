@@ -14,9 +14,9 @@ import (
 //
 //	"logging.chunks"   header  ┌─────────┬────┬──────────────────────┬─────────┐
 //	"logging.words"    filter  │ account │ 00 │ serviceTimestamp 8 B │ seq 8 B │   big-endian; the timestamp is not negative
-//	"logging.origins"  origins └─────────┴────┴──────────────────────┴─────────┘
-//	"logging.rare"     rare
+//	"logging.rare"     rare    └─────────┴────┴──────────────────────┴─────────┘
 //	"logging.shapes"   shapes
+//	"logging.origins"  origins the same and the value's number, 2 B
 //	"logging.times"    times   the same and the block's number, 2 B
 //	"logging.columns"  column  the same and the column's number, 2 B
 //
@@ -73,9 +73,13 @@ func (s store) put(account string, p *packed) {
 	key := chunkKey(account, p.first)
 	s.chunks.Put(key, p.header)
 	s.words.Put(key, p.filters)
-	s.origins.Put(key, p.origin)
 	s.rare.Put(key, p.rare)
 	s.shapes.Put(key, p.shapes)
+	for i, b := range p.origin {
+		if b != nil {
+			s.origins.Put(numberedKey(key, i), b)
+		}
+	}
 	for i, b := range p.times {
 		s.times.Put(numberedKey(key, i), b)
 	}
@@ -89,10 +93,9 @@ func (s store) remove(key []byte, h *header) {
 	key = bytes.Clone(key)
 	s.chunks.Delete(key)
 	s.words.Delete(key)
-	s.origins.Delete(key)
 	s.rare.Delete(key)
 	s.shapes.Delete(key)
-	for _, b := range []*storage.Bucket{s.times, s.columns} {
+	for _, b := range []*storage.Bucket{s.origins, s.times, s.columns} {
 		for k := range b.Scan(numberedKey(key, 0), append(numberedKey(key, math.MaxUint16), 0)) {
 			b.Delete(k)
 		}
@@ -108,7 +111,7 @@ func (s store) open(key, head []byte) (*chunk, error) {
 		case filterPart:
 			return s.words.Get(key)
 		case originsPart:
-			return s.origins.Get(key)
+			return s.origins.Get(numberedKey(key, number))
 		case rarePart:
 			return s.rare.Get(key)
 		case shapesPart:
