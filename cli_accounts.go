@@ -21,6 +21,51 @@ func newAccountsCommand() *cobra.Command {
 	return cmd
 }
 
+// newAccountCommand is the account of who is signed in, over REST.
+func newAccountCommand() *cobra.Command {
+	var (
+		server            serverFlags
+		out               output
+		name, email, site string
+		columns           = []column{{"ID", "id"}, {"NAME", "name"}, {"DEVICES", "devicesCount"}, {"END USERS", "endUsersCount"}, {"GROUPS", "organizationsCount"}, {"ADMINS", "accountUsersCount"}}
+	)
+	cmd := &cobra.Command{
+		Use:     "account",
+		Short:   "Show the account you are signed in to, or change its name and whom to ask about it",
+		Example: `  xively account --name "Acme Ltd"`,
+		Args:    exactArgs(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := server.signedIn()
+			if err != nil {
+				return err
+			}
+			path := "/api/v1/accounts/" + c.AccountID
+			change := object{}
+			for flag, member := range map[string]string{"name": "name", "email": "emailAddress", "website": "websiteAddress"} {
+				if cmd.Flags().Changed(flag) {
+					change[member] = cmd.Flag(flag).Value.String()
+				}
+			}
+			var account object
+			if len(change) > 0 {
+				account, err = c.one(cmd.Context(), http.MethodPut, path, change, "account")
+			} else {
+				account, err = c.one(cmd.Context(), http.MethodGet, path, nil, "account")
+			}
+			if err != nil {
+				return err
+			}
+			return out.one(cmd.OutOrStdout(), account, columns...)
+		},
+	}
+	server.register(cmd)
+	out.register(cmd)
+	cmd.Flags().StringVar(&name, "name", "", "give the account this `name`")
+	cmd.Flags().StringVar(&email, "email", "", "`address` of whom to ask about the account")
+	cmd.Flags().StringVar(&site, "website", "", "`address` of its website")
+	return cmd
+}
+
 // onFolder runs do on the directory of the configured data folder.
 func onFolder(cmd *cobra.Command, flags *configFlags, do func(*identity.Service) error) (err error) {
 	cfg, log, err := flags.load(cmd.ErrOrStderr())

@@ -57,6 +57,13 @@ func TestCommandsForPeople(t *testing.T) {
 		t.Errorf("what Bob reaches: %q", out)
 	}
 
+	if out, _ = sh.run(exitOK, "", "account", "--name", "Acme Ltd", "-o", "json"); decode(t, out)["name"] != "Acme Ltd" {
+		t.Errorf("account: %q", out)
+	}
+	if a, err := s.identity.Account(accounts[0].AccountID); err != nil || a.Name != "Acme Ltd" {
+		t.Errorf("the name in mails and at sign-in: %+v, %v", a, err)
+	}
+
 	out, _ = sh.run(exitOK, "", "audit", "list", "--object", bob, "--action", "update", "-o", "json")
 	var changes []object
 	if err := json.Unmarshal([]byte(out), &changes); err != nil || len(changes) != 1 || !strings.Contains(cell(changes[0]["change"]), "Bob → Robert") {

@@ -41,7 +41,9 @@ func openDirectory(cfg Config, log *slog.Logger) (d directory, err error) {
 	if d.identity, err = identity.New(ident, d.db, d.blueprint, log.With("module", "identity")); err != nil {
 		return d, errors.Join(err, d.close(context.Background()))
 	}
-	d.blueprint.UseIdentities(d.identity)
+	if err := d.blueprint.UseIdentities(d.identity); err != nil {
+		return d, errors.Join(err, d.close(context.Background()))
+	}
 	return d, nil
 }
 

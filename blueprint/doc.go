@@ -8,6 +8,7 @@
 //
 // Every noun R answers GET R, POST R, GET, PUT, PATCH and DELETE R/{id}, and POST R/{id}/recover:
 //
+//	accounts (read and change the own one)
 //	organizations  organizations/templates  organizations/custom-fields
 //	devices        devices/templates        devices/custom-fields        channels/templates
 //	end-users      end-users/templates      end-users/custom-fields

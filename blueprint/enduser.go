@@ -61,15 +61,23 @@ func (t *txn) useDefaultTemplate(templateKind, field string, o *object) {
 	}
 }
 
-// Identities makes identities for createIdmUser.
+// Identities is what the directory asks of the identity service.
 type Identities interface {
 	// CreateUser makes a user of the account in tx, without a password: the person sets one through a reset. profile may
 	// hold firstName, lastName and other texts. Errors: fault Invalid (emailAddress), Conflict when the address is taken.
 	CreateUser(tx *storage.Tx, accountID, emailAddress string, profile map[string]string) (userID string, err error)
+	// RenameAccount gives an account another name in tx. Error: fault Invalid (name).
+	RenameAccount(tx *storage.Tx, accountID, name string) error
+	// EachAccount calls fn with every account until it returns an error.
+	EachAccount(tx *storage.Tx, fn func(id, name string) error) error
 }
 
-// UseIdentities tells who makes identities. To be called before the first request; without it createIdmUser is refused.
-func (s *Service) UseIdentities(i Identities) { s.identities = i }
+// UseIdentities tells who knows accounts and makes identities. To be called before the first request; without it
+// createIdmUser is refused.
+func (s *Service) UseIdentities(i Identities) error {
+	s.identities = i
+	return s.adoptAccounts()
+}
 
 // createIdentity makes the identity a request asks for with createIdmUser, in the same transaction.
 func (t *txn) createIdentity(in map[string]any) error {

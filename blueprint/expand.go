@@ -66,7 +66,10 @@ func kebab(s string) string {
 func (t *txn) expand(k *kind, o *object, all []expansion, out map[string]any) error {
 	for _, e := range all {
 		if e.member == "account" {
-			out["account"] = map[string]any{"id": o.AccountID}
+			var err error
+			if out["account"], err = t.accountOf(); err != nil {
+				return err
+			}
 			continue
 		}
 		out[e.member] = nil

@@ -27,10 +27,13 @@ func (s *Service) Routes(g *echo.Group) {
 
 func (r resource) routes(g *echo.Group, path string) {
 	g.GET(path, r.list)
-	g.POST(path, r.create)
 	g.GET(path+"/:id", r.get)
 	g.PUT(path+"/:id", r.update)
 	g.PATCH(path+"/:id", r.update)
+	if r.k.given {
+		return
+	}
+	g.POST(path, r.create)
 	g.DELETE(path+"/:id", r.delete)
 	g.POST(path+"/:id/recover", r.recover)
 }

@@ -12,6 +12,7 @@ type kind struct {
 	title  string // in messages: "device template"
 	fields []field
 	unique []index // compound ones; a single field says so itself
+	given  bool    // neither made nor deleted over REST
 
 	template string // the field that names an object's template, when templates of the kind have custom fields
 	customBy string // … and the kind that holds those fields
@@ -77,7 +78,7 @@ func newKinds() []*kind {
 		endUserKind(), endUserTemplateKind(),
 		accountUserKind(), accountUserTemplateKind(),
 		deviceFieldKind(), endUserFieldKind(), organizationFieldKind(),
-		credentialKind(), roleKind(), grantKind(), savedSearchKind(),
+		credentialKind(), roleKind(), grantKind(), savedSearchKind(), accountKind(),
 	}
 	for _, k := range kinds {
 		for _, f := range k.fields {

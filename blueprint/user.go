@@ -86,6 +86,9 @@ func (s *Service) Bootstrap(tx *storage.Tx, accountID, accountName, userID, emai
 	b.template("deviceTemplate", defaultDeviceTemplate)
 	b.template("accountUserTemplate", defaultAccountUserTemplate)
 	b.template("endUserTemplate", defaultEndUserTemplate)
+	if b.err == nil {
+		b.err = t.makeAccount(accountName, t.at)
+	}
 	if accountName != "" {
 		b.make("organization", map[string]any{"name": cut(accountName, defaultMost-1), "organizationTemplateId": organizationTemplate})
 	}

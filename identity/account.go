@@ -52,6 +52,37 @@ func (s *Service) Accounts() (accounts []Account, err error) {
 	return accounts, err
 }
 
+// EachAccount calls fn with every account until it returns an error.
+func (s *Service) EachAccount(tx *storage.Tx, fn func(id, name string) error) error {
+	for key, value := range tx.Bucket(accountsBucket).Scan(nil, nil) {
+		var a Account
+		if err := decode(accountsBucket, string(key), value, &a); err != nil {
+			return err
+		}
+		if err := fn(a.ID, a.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RenameAccount gives an account another name inside a transaction of the directory's, where its admins change it.
+// Errors: fault Invalid, NotFound.
+func (s *Service) RenameAccount(tx *storage.Tx, accountID, name string) error {
+	if err := validateName("name", name); err != nil {
+		return err
+	}
+	a, found, err := getAccount(tx, accountID)
+	if err == nil && !found {
+		err = fault.New(fault.NotFound, "There is no account with this id.")
+	}
+	if err != nil {
+		return err
+	}
+	a.Name = name
+	return putAccount(tx, a)
+}
+
 // CreateAccount makes an account, its first user, who is its admin, and their directory objects, in one transaction.
 // name may be "": then the e-mail address's domain is the name. All of it is on disk when CreateAccount returns.
 // Errors: fault Invalid, Unprocessable for a password against the rules, TooMany.

@@ -20,6 +20,7 @@ type noun struct {
 	// before the type: set by the server, and "sent ": only in requests.
 	Fields map[string]any
 	Custom bool              // the template's custom fields are members, too
+	Given  bool              // neither made nor deleted over REST
 	Expand map[string]string // word of the expand parameter → schema
 	Query  map[string]any    // of a list, besides the fields
 	Fails  []int
@@ -138,7 +139,7 @@ func (n *noun) operations(path string) map[string]operation {
 		op.Text = "Only what is sent changes; null unsets a field. What the server keeps is not looked at."
 		op.Fails = append([]int{409, 412, 422}, n.Fails...)
 	}
-	return map[string]operation{
+	all := map[string]operation{
 		"GET " + path: with(func(op *operation) {
 			op.Summary, op.One, op.List, op.Query = "List "+plural(n.Title), "", n.Many+" "+n.schemaName(), n.listQuery(one)
 		}),
@@ -156,6 +157,12 @@ func (n *noun) operations(path string) map[string]operation {
 			op.Summary, op.Body, op.Fails = "Undo the deletion of "+a, map[string]any{}, []int{409, 422}
 		}),
 	}
+	if n.Given {
+		maps.DeleteFunc(all, func(route string, _ operation) bool {
+			return strings.HasPrefix(route, "POST ") || strings.HasPrefix(route, "DELETE ")
+		})
+	}
+	return all
 }
 
 func (n *noun) listQuery(view map[string]any) map[string]any {
