@@ -30,6 +30,18 @@ interface Props {
   stacked?: boolean; // values are already summed from the last line to the first
 }
 
+// How times are written along the axis: year, month and day where they change. The columns are uPlot's.
+const day = '\n{MMM} {D}';
+const time = (format: string) => [format, `${day}, {YYYY}`, null, day, null, null, null, 1];
+const timeFormats = [
+  [3600 * 24 * 365, '{YYYY}', null, null, null, null, null, null, 1],
+  [3600 * 24 * 28, '{MMM}', '\n{YYYY}', null, null, null, null, null, 1],
+  [3600 * 24, '{MMM} {D}', '\n{YYYY}', null, null, null, null, null, 1],
+  [60, ...time('{HH}:{mm}')],
+  [1, ...time('{HH}:{mm}:{ss}')],
+  [0.001, ...time(':{ss}.{fff}')],
+] as uPlot.Axis.Values;
+
 // Chart draws lines over time on a canvas; a hundred thousand points are no trouble to it.
 export function Chart({ label, times, lines, height = 220, range, onZoom, onReset, sync, axes = true, zero, stacked }: Props) {
   const ref = useRef<HTMLDivElement>(null);
@@ -88,7 +100,7 @@ export function Chart({ label, times, lines, height = 220, range, onZoom, onRese
       select: { show: !!onZoom } as uPlot.Select,
       scales: { x: { time: true, range: (_, min, max) => limits.current ?? (min === max ? [min - 60, max + 60] : [min, max]) }, y: zero ? { range: (_, __, max) => [0, max > 0 ? max * 1.08 : 1] } : {} },
       axes: axes ? [
-        { stroke: text, font, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1, size: 4 }, space: 70 },
+        { stroke: text, font, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1, size: 4 }, space: 70, values: timeFormats },
         { stroke: text, font, grid: { stroke: grid, width: 1 }, ticks: { show: false }, size: 52, values: (_, v) => v.map((n) => compact(n)) },
       ] : [{ show: false }, { show: false }],
       series, bands,

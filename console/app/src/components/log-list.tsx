@@ -1,109 +1,156 @@
 // The list of log entries and the drawer that shows all of one; for the logs explorer, a device's page, and others.
-import { ActionIcon, Anchor, Badge, Drawer, Group, Stack, Text, Tooltip } from '@mantine/core';
-import { useMediaQuery } from '@mantine/hooks';
-import { IconFilterPlus } from '@tabler/icons-react';
-import { useState, type ReactNode } from 'react';
+import { ActionIcon, Anchor, Button, Drawer, Group, Skeleton, Text, Tooltip } from '@mantine/core';
+import { useHotkeys, useMediaQuery } from '@mantine/hooks';
+import { IconChevronDown, IconChevronUp, IconZoomIn, IconZoomOut } from '@tabler/icons-react';
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { useEffect, useRef, useState, type KeyboardEvent, type ReactNode } from 'react';
 import { Link } from 'react-router';
 import { absolute, clock } from '../lib/format';
+import { factsOf, isDevice, sourceKind, term, whyPath, type Fact } from '../lib/log-entry';
 import type { LogEntry } from '../lib/logs';
 import { useDeviceNames, useDeviceTemplates, useGroupNames } from '../lib/names';
-import { quoted } from '../lib/query';
-import { Code, Copy, ID } from './code';
-import { SeverityMark } from './marks';
-import { DataTable, type Column, type Rows } from './table';
+import { Code, Copy } from './code';
+import { Ago, SeverityMark, severityHue, type Severity } from './marks';
+import type { Rows } from './table';
 
 interface Props {
   rows: Rows<LogEntry>;
   label: string;
-  height?: number | string;
-  source?: boolean; // shows which device an entry is of
+  height?: number | string; // of the part that scrolls; otherwise that of what it stands in
+  source?: boolean; // shows what an entry is about
   onTerm?: (term: string) => void; // adds a term to the query
   empty?: ReactNode;
 }
 
-// LogList shows entries, the newest first. A click opens one.
-export function LogList({ rows, label, height, source = true, onTerm, empty }: Props) {
+// LogList shows entries, the newest first, and draws those in view. A click opens one. The keys j and k, or the arrows, go
+// through them, and Enter opens.
+export function LogList({ rows, label, height = '100%', source = true, onTerm, empty }: Props) {
+  const scroll = useRef<HTMLDivElement>(null);
+  const wide = useMediaQuery('(min-width: 48em)', true, { getInitialValueInEffect: false });
+  const virtual = useVirtualizer({ count: rows.total, getScrollElement: () => scroll.current, estimateSize: () => (wide ? 30 : 52), overscan: 10 });
+  useEffect(() => virtual.measure(), [wide]);
+  const items = virtual.getVirtualItems();
+  rows.see(items[0]?.index ?? 0, items.at(-1)?.index ?? 0);
+  const inView = items.map((i) => rows.at(i.index)).filter((e) => e !== undefined);
+  const names = useDeviceNames(source ? inView.filter(isDevice).map((e) => e.sourceId) : []);
+
+  // What is current is an entry and not a place: new ones come in above it.
+  const [current, setCurrent] = useState<string | null>(null);
   const [open, setOpen] = useState<LogEntry | null>(null);
-  const shown = Array.from({ length: Math.min(rows.total, 500) }, (_, i) => rows.at(i)?.sourceId);
-  const names = useDeviceNames(source ? shown : []);
-  const wide = useMediaQuery('(min-width: 48em)') ?? true;
-  const columns: Column<LogEntry>[] = [
-    { key: 'time', header: 'Time', width: wide ? 168 : 92, cell: (e) => <LogTime time={e.sourceTimestamp} date={wide} /> },
-    { key: 'severity', header: 'Severity', width: 112, cell: (e) => <SeverityMark severity={e.severity} /> },
-    ...(source ? [{ key: 'source', header: 'Source', width: 180, wide: true, cell: (e: LogEntry) => names.get(e.sourceId) ?? <span className="mono">{e.sourceId.slice(0, 8)}</span> }] : []),
-    { key: 'message', header: 'Message', width: wide ? undefined : 300, cell: (e) => <>{e.message}{e.code && <Text span size="xs" c="dimmed" ml={10} className="mono">{e.code}</Text>}</> },
-  ];
+  const find = (id: string) => { for (let i = 0; i < rows.total; i++) if (rows.at(i)?.id === id) return i; return -1; };
+  const go = (to: (from: number) => number) => {
+    const i = Math.max(0, Math.min(rows.total - 1, to(current === null ? -1 : find(current))));
+    const e = rows.at(i);
+    if (!e) return;
+    setCurrent(e.id);
+    virtual.scrollToIndex(i);
+    if (open) setOpen(e);
+  };
+  const step = (by: number) => go((i) => i + by);
+  const openCurrent = () => { const e = current !== null && rows.at(find(current)); if (e) setOpen(e); };
+  useHotkeys([['j', () => step(1)], ['k', () => step(-1)], ['Enter', openCurrent]], ['INPUT', 'TEXTAREA', 'SELECT', 'BUTTON', 'A']);
+  const key = (e: KeyboardEvent) => {
+    const to = { ArrowDown: (i: number) => i + 1, ArrowUp: (i: number) => i - 1, PageDown: (i: number) => i + 15, PageUp: (i: number) => i - 15, Home: () => 0 }[e.key];
+    if (to) { e.preventDefault(); go(to); }
+  };
+  if (rows.total === 0) return <>{empty}</>;
   return (
     <>
-      <DataTable columns={columns} rows={rows} rowKey={(e) => e.id} label={label} height={height} rowHeight={41} onRow={setOpen} current={open?.id} empty={empty} />
-      <LogDrawer entry={open} onClose={() => setOpen(null)} onTerm={onTerm && ((term) => { setOpen(null); onTerm(term); })} />
+      <div ref={scroll} className="log-list" style={{ height }} role="listbox" aria-label={label} tabIndex={0} onKeyDown={key} aria-activedescendant={current !== null && inView.some((e) => e.id === current) ? `log-${current}` : undefined}>
+        <div role="presentation" style={{ height: virtual.getTotalSize(), position: 'relative' }}>
+          {items.map(({ index, start, size }) => {
+            const e = rows.at(index);
+            const style = { transform: `translateY(${start}px)`, height: size };
+            if (!e) return <div key="more" className="log-row" style={style} role="presentation"><Skeleton height={10} width="60%" /></div>;
+            return (
+              <div key={e.id} id={`log-${e.id}`} role="option" aria-selected={e.id === current} className="log-row" style={style} onClick={() => { setCurrent(e.id); setOpen(e); }}>
+                <LogLine entry={e} source={source ? names.get(e.sourceId) ?? (isDevice(e) ? e.sourceId.slice(0, 8) : sourceKind(e.sourceType)) : undefined} />
+              </div>
+            );
+          })}
+        </div>
+      </div>
+      <LogDrawer entry={open} onClose={() => setOpen(null)} onStep={step} onTerm={onTerm && ((t) => { setOpen(null); onTerm(t); })} />
     </>
   );
 }
 
-function LogTime({ time, date }: { time: number; date: boolean }) {
-  return <time dateTime={new Date(time).toISOString()} className="num" title={absolute(time)}>{date && <Text span size="sm" c="dimmed">{absolute(time).slice(5, 10)} </Text>}{clock(time)}</time>;
+function LogLine({ entry: e, source }: { entry: LogEntry; source?: string }) {
+  return (
+    <>
+      <i className="log-bar" style={{ background: severityHue[e.severity as Severity] }} />
+      <time className="log-time mono" dateTime={new Date(e.serviceTimestamp).toISOString()} title={absolute(e.serviceTimestamp)}><span className="log-date">{absolute(e.serviceTimestamp).slice(5, 10)} </span>{clock(e.serviceTimestamp)}</time>
+      <span className="log-severity"><SeverityMark severity={e.severity} /></span>
+      {source !== undefined && <span className="log-source clip" title={source}>{source}</span>}
+      <span className="log-message clip">{e.message}</span>
+      {e.code && <span className="log-code mono clip">{e.code}</span>}
+    </>
+  );
 }
 
-// LogDrawer shows everything of an entry.
-export function LogDrawer({ entry, onClose, onTerm }: { entry: LogEntry | null; onClose: () => void; onTerm?: (term: string) => void }) {
+interface DrawerProps { entry: LogEntry | null; onClose: () => void; onStep?: (by: 1 | -1) => void; onTerm?: (term: string) => void }
+
+// LogDrawer shows everything of an entry. onStep goes to the next one, or the one before.
+export function LogDrawer({ entry, onClose, onStep, onTerm }: DrawerProps) {
   return (
-    <Drawer opened={entry !== null} onClose={onClose} size="lg" title="Log entry">
+    <Drawer opened={entry !== null} onClose={onClose} size="lg" title={(
+      <Group gap="sm" wrap="nowrap">
+        Log entry
+        {onStep && (
+          <Group gap={0} wrap="nowrap">
+            <Tooltip label="Newer (k)"><ActionIcon aria-label="Newer entry" onClick={() => onStep(-1)}><IconChevronUp size={16} /></ActionIcon></Tooltip>
+            <Tooltip label="Older (j)"><ActionIcon aria-label="Older entry" onClick={() => onStep(1)}><IconChevronDown size={16} /></ActionIcon></Tooltip>
+          </Group>
+        )}
+      </Group>
+    )}>
       {entry && <Entry entry={entry} onTerm={onTerm} />}
     </Drawer>
   );
 }
 
 function Entry({ entry: e, onTerm }: { entry: LogEntry; onTerm?: (term: string) => void }) {
-  const device = useDeviceNames([e.sourceId]).get(e.sourceId);
+  const device = useDeviceNames(isDevice(e) ? [e.sourceId] : []).get(e.sourceId);
   const group = useGroupNames([e.organizationId]).get(e.organizationId ?? '');
   const template = useDeviceTemplates().data?.find((t) => t.id === e.deviceTemplateId)?.name;
-  const fact = (name: string, shown: ReactNode, term?: string) => (
-    <>
-      <dt>{name}</dt>
-      <dd><Group gap={6} wrap="nowrap" align="flex-start"><div style={{ minWidth: 0 }}>{shown}</div>{term && onTerm && <More term={term} onTerm={onTerm} />}</Group></dd>
-    </>
-  );
+  const called: Record<string, string | null | undefined> = { source: device, organization: group, template };
+  const why = whyPath(e);
   return (
-    <Stack gap="lg">
-      <Group gap={8} align="flex-start" wrap="nowrap"><Text fw={550} className="break" flex={1}>{e.message}</Text><Copy text={e.message} label="Copy the message" /></Group>
-      {e.details && <Code text={e.details} />}
-      <dl className="facts">
-        {fact('Severity', <SeverityMark severity={e.severity} />, `severity:${e.severity}`)}
-        {e.code && fact('Code', <span className="mono">{e.code}</span>, `code:${quoted(e.code)}`)}
-        {fact('Time', <span className="num">{absolute(e.sourceTimestamp)}.{String(e.sourceTimestamp % 1000).padStart(3, '0')}</span>)}
-        {e.serviceTimestamp !== e.sourceTimestamp && fact('Received', <span className="num">{absolute(e.serviceTimestamp)}.{String(e.serviceTimestamp % 1000).padStart(3, '0')}</span>)}
-        {fact(e.sourceType === 'deviceId' ? 'Device' : 'Source', device ? <Anchor component={Link} to={`/devices/${e.sourceId}`} size="sm">{device}</Anchor> : <ID id={e.sourceId} />, `sourceId:${quoted(e.sourceId)}`)}
-        {template && fact('Template', template, `deviceTemplateId:${e.deviceTemplateId}`)}
-        {group && fact('Group', <Anchor component={Link} to={`/groups/${e.organizationId}`} size="sm">{group}</Anchor>, `organizationId:${e.organizationId}`)}
-        {e.tags && e.tags.length > 0 && fact('Tags', <Group gap={4}>{e.tags.map((t) => <Badge key={t} variant="default" radius="sm" tt="none" fw={500}>{t}</Badge>)}</Group>, `tags:${quoted(e.tags[0])}`)}
-        {Object.entries(e.custom ?? {}).map(([k, v]) => (v === '' ? null : (
-          <Custom key={k} name={k} value={v} onTerm={onTerm} />
-        )))}
-        {fact('Entry', <ID id={e.id} />)}
+    <>
+      <Group gap={8} align="flex-start" wrap="nowrap"><Text fw={550} className="break" flex={1} style={{ whiteSpace: 'pre-wrap' }}>{e.message}</Text><Copy text={e.message} label="Copy the message" /></Group>
+      <Group gap={8} mt={8} mb="md"><SeverityMark severity={e.severity} /><Text size="sm" c="dimmed" className="num"><Ago time={e.serviceTimestamp} /> · {absolute(e.serviceTimestamp)}</Text></Group>
+      <Group gap={8} mb="lg">
+        {isDevice(e) && <Button component={Link} to={`/devices/${e.sourceId}`} size="xs" variant="default">{device ?? 'Device'}</Button>}
+        {isDevice(e) && <Button component={Link} to={`/devices/${e.sourceId}/diagnose`} size="xs" variant="default">Diagnose</Button>}
+        {why && <Button component={Link} to={why} size="xs" variant="light">Why was it refused?</Button>}
+      </Group>
+      <dl className="entry-facts">
+        <Row label="Severity" value={e.severity} member="severity" onTerm={onTerm} />
+        {factsOf(e).map((f, i) => <Row key={f.label + i} {...f} name={called[f.member ?? ''] ?? undefined} onTerm={onTerm} />)}
+        {e.serviceTimestamp !== e.sourceTimestamp && <Row label="Time at the source" value={`${absolute(e.sourceTimestamp)}.${String(e.sourceTimestamp % 1000).padStart(3, '0')}`} />}
+        <Row label="Entry" value={e.id} member="id" onTerm={onTerm} />
       </dl>
-      <div>
-        <Text size="xs" c="dimmed" mb={6}>As stored</Text>
-        <Code text={JSON.stringify(e, null, 2)} />
-      </div>
-    </Stack>
-  );
-}
-
-function Custom({ name, value, onTerm }: { name: string; value: unknown; onTerm?: (term: string) => void }) {
-  const shown = typeof value === 'string' ? value : JSON.stringify(value);
-  return (
-    <>
-      <dt className="break">{name}</dt>
-      <dd><Group gap={6} wrap="nowrap"><span className="mono break">{shown}</span>{onTerm && typeof value !== 'object' && <More term={`custom.${name}:${quoted(shown)}`} onTerm={onTerm} />}</Group></dd>
+      <Text size="sm" fw={550} mt="lg" mb={6}>As JSON</Text>
+      <Code text={JSON.stringify(e, null, 2)} />
     </>
   );
 }
 
-function More({ term, onTerm }: { term: string; onTerm: (term: string) => void }) {
+function Row({ label, value, member, name, onTerm }: Fact & { name?: string; onTerm?: (term: string) => void }) {
+  const pick = member && onTerm && value !== '';
   return (
-    <Tooltip label="Only entries like this">
-      <ActionIcon size="xs" aria-label={`Only entries with ${term}`} onClick={() => onTerm(term)}><IconFilterPlus size={13} /></ActionIcon>
-    </Tooltip>
+    <div>
+      <dt className="clip" title={label}>{label}</dt>
+      <dd>{value === '' ? <Text span c="dimmed" size="sm">empty</Text> : <>{name !== undefined && <div><Named member={member!} id={value} name={name} /></div>}<span className="mono">{value}</span></>}</dd>
+      <dd className="entry-acts">
+        {pick && <Tooltip label="Filter for this value"><ActionIcon size="sm" aria-label={`Filter for ${label} ${value}`} onClick={() => onTerm(term(member, value))}><IconZoomIn size={14} /></ActionIcon></Tooltip>}
+        {pick && <Tooltip label="Filter it out"><ActionIcon size="sm" aria-label={`Filter out ${label} ${value}`} onClick={() => onTerm(term(member, value, true))}><IconZoomOut size={14} /></ActionIcon></Tooltip>}
+        <Copy text={value} label={`Copy ${label}`} />
+      </dd>
+    </div>
   );
 }
+
+const pages: Record<string, string> = { source: '/devices/', organization: '/groups/', template: '/model/devices/' };
+
+const Named = ({ member, id, name }: { member: string; id: string; name: string }) => <Anchor component={Link} to={pages[member] + id} size="sm">{name}</Anchor>;

@@ -1,5 +1,5 @@
 // Small marks that mean the same everywhere.
-import { Badge, Tooltip } from '@mantine/core';
+import { Tooltip } from '@mantine/core';
 import { absolute, relative } from '../lib/format';
 import { useNow } from '../lib/live';
 
@@ -22,15 +22,11 @@ export function Online({ connected, label = true }: { connected: boolean; label?
 export const severities = ['emergency', 'alert', 'critical', 'error', 'warning', 'notice', 'informational', 'debug', 'lifecycle'] as const;
 export type Severity = (typeof severities)[number];
 
-const severityColors: Record<string, string> = {
-  emergency: 'red', alert: 'red', critical: 'red', error: 'red', warning: 'yellow', notice: 'blue', informational: 'gray', debug: 'gray', lifecycle: 'brand',
-};
+const severityTones: Record<string, string> = { emergency: 'bad', alert: 'bad', critical: 'bad', error: 'bad', warning: 'warn', notice: 'note', lifecycle: 'life' };
 
 // severityHue is the colour of a severity in charts, for light and dark grounds alike.
 export const severityHue: Record<Severity, string> = {
   emergency: '#7f1d1d', alert: '#b91c1c', critical: '#dc2626', error: '#ef4444', warning: '#e09f1f', notice: '#4f7fe8', informational: '#8793a3', debug: '#b3bcc8', lifecycle: '#22988f',
 };
 
-export function SeverityMark({ severity }: { severity: string }) {
-  return <Badge size="sm" radius="sm" variant="light" color={severityColors[severity] ?? 'gray'} className="severity" tt="none" fw={550}>{severity}</Badge>;
-}
+export const SeverityMark = ({ severity }: { severity: string }) => <span className={`severity ${severityTones[severity] ?? ''}`}>{severity}</span>;
