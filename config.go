@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,6 +52,49 @@ type ListenConfig struct {
 	TLS   string // console, REST, WebSocket and MQTT on one port
 	MQTTS string // MQTT over TLS
 	MQTT  string // MQTT in clear text, for private networks
+
+	Proxy     []string // of tls, mqtts and mqtt those that a load balancer connects to by the PROXY protocol
+	ProxyFrom []string // addresses and networks of those load balancers
+}
+
+// proxied returns whom a listener believes PROXY headers, nil when it expects none.
+func (c ListenConfig) proxied(key string) []netip.Prefix {
+	if !slices.Contains(c.Proxy, strings.TrimPrefix(key, "listen.")) {
+		return nil
+	}
+	networks, _ := networksOf(c.ProxyFrom) // Validate has seen them
+	return networks
+}
+
+// networksOf reads networks such as 10.0.0.0/8 and single addresses.
+func networksOf(texts []string) (all []netip.Prefix, err error) {
+	for _, t := range texts {
+		p, err := netip.ParsePrefix(t)
+		if ip, one := netip.ParseAddr(t); one == nil && ip.Zone() == "" {
+			p, err = netip.PrefixFrom(ip, ip.BitLen()), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%q is not an address or a network such as 10.0.0.0/8", t)
+		}
+		all = append(all, p.Masked())
+	}
+	return all, nil
+}
+
+func (c ListenConfig) validateProxy() error {
+	for _, name := range c.Proxy {
+		if name != "tls" && name != "mqtts" && name != "mqtt" {
+			return fmt.Errorf("listen.proxy: %q is not tls, mqtts or mqtt", name)
+		}
+	}
+	networks, err := networksOf(c.ProxyFrom)
+	if err != nil {
+		return fmt.Errorf("listen.proxy_from: %w", err)
+	}
+	if len(c.Proxy) > 0 && len(networks) == 0 {
+		return errors.New("listen.proxy_from: listen.proxy needs the addresses of the load balancers; nobody else is let in there")
+	}
+	return nil
 }
 
 // StorageConfig is what an operator may change of storage.Config; the rest is for tests.
@@ -174,6 +218,9 @@ func (c ListenConfig) Validate() error {
 			return fmt.Errorf("%s: %s is taken by %s", a.key, a.address, other)
 		}
 		used[a.address] = a.key
+	}
+	if err := c.validateProxy(); err != nil {
+		return err
 	}
 	if len(used) == 0 {
 		return errors.New("listen: every address is switched off, so nothing could connect")

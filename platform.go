@@ -192,6 +192,9 @@ func (p *platform) listen() error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", a.key, err)
 		}
+		if networks := c.proxied(a.key); networks != nil {
+			ln = broker.ProxyListener(ln, networks)
+		}
 		*a.ln = ln
 		p.onClose(func(context.Context) error {
 			if err := ln.Close(); !errors.Is(err, net.ErrClosed) {

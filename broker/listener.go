@@ -93,9 +93,7 @@ func (w *wire) handOver(web *handedListener, c net.Conn) {
 func (s *Server) handshake(w *wire, tc *tls.Config) (*tls.Conn, bool) {
 	slot, ok := s.door.enter(w)
 	if !ok {
-		s.stats.refused.Add(1)
-		s.log.Warn("connection refused", "remote", w.RemoteAddr(), "reason", reasonTooManyOpen)
-		_ = w.Close()
+		s.turnAway(w, reasonTooManyOpen)
 		return nil, false
 	}
 	_ = w.SetDeadline(slot.until)
@@ -132,12 +130,17 @@ func (s *Server) acceptFrom(ln net.Listener, serve func(*wire)) error {
 		return ErrClosed
 	}
 	defer s.unlisten(ln)
+	proxied, _ := ln.(*proxyListener)
 	pause := time.Duration(0)
 	for {
 		nc, err := ln.Accept()
 		if err == nil {
 			pause = 0
-			s.tasks.Go(func() { serve(newWire(nc)) })
+			s.tasks.Go(func() {
+				if w := newWire(nc); proxied == nil || s.introduced(w, proxied) {
+					serve(w)
+				}
+			})
 			continue
 		}
 		if errors.Is(err, net.ErrClosed) || s.stopped.Err() != nil {
@@ -267,13 +270,17 @@ func (d *door) init(cfg Config) {
 // enter takes a place, or reports that there is none; one that has a place keeps it. A wait would only move the queue to where nobody
 // sees it.
 func (d *door) enter(w *wire) (*slot, bool) {
-	ip := hostOf(w.RemoteAddr())
+	return d.enterAs(w, hostOf(w.RemoteAddr()))
+}
+
+// enterAs counts the connection as one of ip's; "" is nobody's.
+func (d *door) enterAs(w *wire, ip string) (*slot, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if w.slot != nil {
 		return w.slot, !d.closed
 	}
-	if d.closed || len(d.all) >= d.max || d.byIP[ip] >= d.maxPerIP {
+	if d.closed || len(d.all) >= d.max || (ip != "" && d.byIP[ip] >= d.maxPerIP) {
 		return nil, false
 	}
 	w.slot = &slot{d: d, w: w, ip: ip, until: time.Now().Add(d.patience)}

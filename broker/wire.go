@@ -17,6 +17,7 @@ type wire struct {
 	net.Conn
 	raw  syscall.RawConn // nil when there is no file descriptor, such as net.Pipe: then every write is left to drain
 	slot *slot           // its place at the door; nil before and after. Guarded by door.mu
+	from net.Addr        // where a PROXY header says it comes from; nil without one. Fixed before anything else is read
 
 	mu       sync.Mutex // guards what follows; held over one non-blocking write, never while waiting
 	async    bool
@@ -62,6 +63,14 @@ func wireOf(nc net.Conn) *wire {
 			return nil
 		}
 	}
+}
+
+// RemoteAddr implements net.Conn.
+func (w *wire) RemoteAddr() net.Addr {
+	if w.from != nil {
+		return w.from
+	}
+	return w.Conn.RemoteAddr()
 }
 
 func (w *wire) goAsync() {
