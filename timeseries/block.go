@@ -84,7 +84,8 @@ func (b *block) reset() {
 func decodeBlock(dst []entry, buf []byte) ([]entry, error) {
 	var (
 		last       position
-		categories []string
+		few        [4]string
+		categories = few[:0]
 		r          = reader{buf: buf}
 	)
 	for len(r.buf) > 0 && !r.bad {

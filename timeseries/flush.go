@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	"xively/storage"
 )
@@ -70,13 +71,18 @@ func (e *engine) writeNames(tx *storage.Tx, part []string, names map[string]*ser
 	number := e.number
 	e.mu.RUnlock()
 	putUint64(tx.Bucket(metaBucket), numberKey, number)
+	added := map[string]int{} // of each account
 	for _, name := range part {
 		if s := names[name]; deleted.Get(idKey(s.id)) == nil {
 			if directory.Get([]byte(name)) == nil {
-				countStored(tx, accountOfName([]byte(name)), 1)
+				account, _, _ := strings.Cut(name, "\x00")
+				added[account]++
 			}
 			directory.Put([]byte(name), seriesInfo{s.id, MinTime}.encode())
 		}
+	}
+	for account, n := range added {
+		countStored(tx, []byte(account), n)
 	}
 	tx.OnCommit(func() {
 		for _, name := range part {

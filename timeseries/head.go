@@ -48,9 +48,11 @@ type engine struct {
 
 	leaving map[uint64]bool // numbers on their way out of the directory, see forget
 
-	// For Replay only.
-	deleted map[uint64]bool // numbers that the store has deleted
-	stored  uint64          // no series in the directory has a greater number
+	// For the start only.
+	deleted  map[uint64]bool // numbers that the store has deleted
+	stored   uint64          // no series in the directory has a greater number
+	replayed []entry         // scratch memory
+	doubtful []*series       // in the journal as new, and perhaps in the directory: see settle
 }
 
 func newEngine(cfg Config, db *storage.DB) *engine {
@@ -242,7 +244,8 @@ func (e *engine) Replay(_ storage.LSN, record []byte) error {
 	if e.deleted[id] {
 		return nil
 	}
-	entries, err := decodeBlock(nil, r.buf)
+	entries, err := decodeBlock(e.replayed[:0], r.buf)
+	e.replayed = entries
 	if err != nil {
 		return err
 	}
@@ -264,36 +267,48 @@ func (e *engine) Replay(_ storage.LSN, record []byte) error {
 }
 
 func (e *engine) replayDefine(r *reader) error {
-	id, account, topic := r.uvarint(), r.text(), r.text()
+	id, account := r.uvarint(), r.take(r.length())
+	topic := r.take(r.length())
 	if r.bad || id == 0 {
 		return errBlock
 	}
-	if e.deleted[id] || e.isStored(seriesKey(account, topic), id) {
+	if e.deleted[id] {
 		return nil
 	}
+	name := string(account) + "\x00" + string(topic)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.number = max(e.number, id)
-	if e.fresh[string(seriesKey(account, topic))] == nil {
-		e.limits.series[account]++ // whatever the limit: it was let in
+	if e.fresh[name] == nil {
+		e.limits.series[string(account)]++ // whatever the limit: it was let in
 	}
 	s := e.byIDLocked(id)
-	s.name = string(seriesKey(account, topic))
-	e.fresh[s.name] = s
+	if s.name == "" && id <= e.stored {
+		e.doubtful = append(e.doubtful, s)
+	}
+	s.name = name
+	e.fresh[name] = s
 	return nil
 }
 
-// isStored reports whether the directory has the series, as it does when a checkpoint was cut short.
-func (e *engine) isStored(name []byte, id uint64) (stored bool) {
-	if id > e.stored {
-		return false
-	}
+// settle ends the replay: series that a checkpoint cut short had brought into the directory already are not new. One
+// view for all of them: after a crash there can be a million.
+func (e *engine) settle() error {
 	err := e.db.View(func(tx *storage.Tx) error {
-		info, _ := getSeries(tx, name)
-		stored = info.id == id
+		directory := tx.Bucket(seriesBucket)
+		for _, s := range e.doubtful {
+			name := s.name
+			if info, _ := decodeSeries(directory.Get([]byte(name))); info.id != s.id || e.fresh[name] != s {
+				continue
+			}
+			delete(e.fresh, name)
+			e.limits.series[string(accountOfName([]byte(name)))]--
+			s.name = ""
+		}
 		return nil
 	})
-	return err == nil && stored
+	e.doubtful, e.deleted, e.replayed = nil, nil, nil
+	return err
 }
 
 // load takes in what the store has to say before the journal speaks.

@@ -126,6 +126,9 @@ func New(cfg Config, db *storage.DB, channels Channels, access Access, reporter 
 	if err := db.Journal().Attach(stream, e); err != nil {
 		return nil, fmt.Errorf("timeseries: %w", err)
 	}
+	if err := e.settle(); err != nil {
+		return nil, fmt.Errorf("timeseries: %w", err)
+	}
 	s := &Service{
 		engine: e, channels: channels, access: access, reporter: reporter, log: log, db: db, now: time.Now,
 		cfg: cfg,
