@@ -302,6 +302,28 @@ func query(pairs ...string) string {
 	return "?" + v.Encode()
 }
 
+// change puts members of an object that has this version; "" for one without versions.
+func (c *client) change(ctx context.Context, path, version string, members object, key string) (object, error) {
+	text, err := json.Marshal(members)
+	if err != nil {
+		return nil, err
+	}
+	var headers []string
+	if version != "" {
+		headers = []string{"etag", version}
+	}
+	resp, err := c.send(ctx, c.http, http.MethodPut, path, "application/json", bytes.NewReader(text), headers...)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	var answer map[string]object
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&answer); err != nil {
+		return nil, fmt.Errorf("PUT %s: the answer is not what a xively server sends: %w", path, err)
+	}
+	return answer[key], nil
+}
+
 // list gets one page of a resource.
 func (c *client) list(ctx context.Context, path, key string) (rows []object, total int, err error) {
 	var answer map[string]struct {

@@ -38,7 +38,8 @@ var pointColumns = []column{{"TIME", "time"}, {"CATEGORY", "category"}, {"NUMBER
 
 func newDataCommand() *cobra.Command {
 	cmd := group("data", "Read, aggregate and move the points of time-series channels")
-	cmd.AddCommand(newDataGetCommand(), newDataLatestCommand(), newDataAggregateCommand(), newDataExportCommand(), newDataImportCommand())
+	cmd.AddCommand(newDataGetCommand(), newDataLatestCommand(), newDataAggregateCommand(), newDataExportCommand(), newDataImportCommand(),
+		newDataSeriesCommand(), newDataRetentionCommand())
 	return cmd
 }
 

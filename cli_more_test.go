@@ -153,6 +153,31 @@ func TestCommandsThatMoveMuch(t *testing.T) {
 	if want := "time,category,avg,max\n2026-01-01T00:00:00Z,t,2,3\n2026-01-01T01:00:00Z,t,5,5\n"; out != want {
 		t.Errorf("aggregate: %q, want %q", out, want)
 	}
+	if out, _ = sh.run(exitOK, "", "data", "series", "--device", cell(rows[0]["id"]), "-o", "csv"); !strings.Contains(out, ",1y,") || !strings.Contains(out, topic) {
+		t.Errorf("series: %q", out)
+	}
+	for _, step := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--points", "90d"}, "90d,,1y,5y"},
+		{[]string{}, "90d,,1y,5y"},
+		{[]string{"--template", "Sensor", "--points", "30d", "--rollups", "10y"}, "30d,10y"},
+		{[]string{"--template", "Sensor", "--channel", "temp", "--points", "forever"}, "forever,"},
+		{[]string{"--template", "Sensor"}, "30d,10y"},
+		{[]string{"--points", ""}, ",,1y,5y"},
+	} {
+		args := append([]string{"data", "retention", "-o", "csv"}, step.args...)
+		if out, _ = sh.run(exitOK, "", args...); !strings.Contains(out, "\n"+step.want+"\n") {
+			t.Errorf("%v: %q, want %q", args, out, step.want)
+		}
+	}
+	if out, _ = sh.run(exitOK, "", "data", "series", "-o", "json"); !strings.Contains(out, `"keepPoints": "forever"`) || !strings.Contains(out, `"keepRollups": "10y"`) {
+		t.Errorf("series: %q", out)
+	}
+	if _, errOut := sh.run(exitFailed, "", "data", "retention", "--points", "1h"); !strings.Contains(errOut, "30d") {
+		t.Errorf("an hour: %q", errOut)
+	}
 	if _, errOut := sh.run(exitFailed, "2026-01-01T02:00:00Z,t,x,\n2026-01-01T02:00:00Z,t,1,\n", "data", "import", topic, "--file", "-"); !strings.Contains(errOut, "line 1:") {
 		t.Errorf("bad line: %q", errOut)
 	}

@@ -127,6 +127,8 @@ func (p *platform) openModules() (err error) {
 	}
 	p.timeseries.UseWriting(reading{p.blueprint})
 	p.timeseries.UseDescriber(topics)
+	p.timeseries.UseRetention(p.blueprint)
+	p.timeseries.UseAdmins(p.blueprint)
 	p.timeseries.Start()
 	p.blueprint.OnPurge(func(tx *storage.Tx, accountID, deviceID string) {
 		p.timeseries.Delete(tx, accountID, "xi/blue/v1/"+accountID+"/d/"+deviceID+"/")

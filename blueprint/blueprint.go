@@ -90,6 +90,8 @@ type Service struct {
 	views    viewCache
 	presence presence
 
+	retentions retentions
+
 	onDenied func(Denial)
 	expiry   expiry
 	purge    purge

@@ -56,12 +56,12 @@ func (c defaultChannel) templateID() string {
 func channelTemplateKind() *kind {
 	return &kind{
 		code: 5, one: "channelTemplate", many: "channelTemplates", path: "/channels/templates", title: "channel template",
-		fields: []field{
+		fields: append([]field{
 			{name: "entityId", required: true, fixed: true, refs: []string{"deviceTemplate"}, refBy: "entityType", owner: true},
 			{name: "entityType", required: true, fixed: true, choices: []string{"deviceTemplate"}},
 			{name: "name", required: true, most: 128, check: checkChannelName},
 			{name: "persistenceType", choices: []string{Simple, TimeSeries}},
-		},
+		}, retentionFields()...),
 		unique:  []index{{code: 2, fields: []string{"entityId", "name"}, unique: true}},
 		prepare: (*txn).checkChannelCount,
 		changed: func(t *txn, old, new *object) {

@@ -46,7 +46,8 @@ func accountUserTemplateKind() *kind {
 func deviceTemplateKind() *kind {
 	return &kind{
 		code: 4, one: "deviceTemplate", many: "deviceTemplates", path: "/devices/templates", title: "device template",
-		fields: append(templateFields(), field{name: "freeTopics", kind: list, most: maxTopicBytes, check: checkFreeTopics}),
+		fields: append(append(templateFields(), field{name: "freeTopics", kind: list, most: maxTopicBytes, check: checkFreeTopics}),
+			retentionFields()...),
 		decorate: func(t *txn, o *object, out map[string]any) error {
 			channels, err := t.templateChannels(o.ID)
 			if err != nil {
@@ -64,8 +65,9 @@ func deviceTemplateKind() *kind {
 			return nil
 		},
 		changed: func(t *txn, old, new *object) {
-			// The name is in refusals, which the broker may hold on to. A new template has no devices yet.
-			t.newEpoch = t.newEpoch || old != nil
+			// The name is in refusals, which the broker may hold on to. A new template has no devices yet, but its
+			// retention is remembered by account.
+			t.newEpoch = t.newEpoch || old != nil || saysRetention(new)
 		},
 	}
 }

@@ -362,7 +362,7 @@ func (c contents) aggregate(ctx context.Context, a *aggregator) error {
 // false when the day's points must be read instead.
 func (c contents) rowsOf(a *aggregator, day uint32, page []byte) (rows []row, used bool, err error) {
 	start, end := dayStart(day), dayStart(day+1)
-	purged := end <= c.info.purged
+	purged := start < c.info.purged // some of it at least, and the page knows all of it
 	if !purged {
 		if c.tx.Bucket(pendingBucket).Get(pendingKey(day, c.info.id)) != nil || c.inMemory(start, end) {
 			return nil, false, nil

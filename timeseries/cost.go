@@ -25,6 +25,8 @@ type Cost struct {
 	Newest      string `json:"newest"`
 	Expires     string `json:"expires"`       // when the oldest points are removed; "" for never
 	RollupsGone string `json:"rollupsExpire"` // when the oldest roll-ups are
+	KeepPoints  string `json:"keepPoints"`    // how long points are kept, as its channel, template, account or the server says
+	KeepRollups string `json:"keepRollups"`
 }
 
 // getSeries answers {"series":{"results":[…],"meta":{…}}} with the cost of the caller's series, by topic; prefix
@@ -101,6 +103,9 @@ func (e *engine) freshSorted(prefix string) (names []string) {
 func (s *Service) cost(tx *storage.Tx, name []byte, info seriesInfo) (cost Cost, err error) {
 	chunks := chunkStore{tx.Bucket(chunkBucket)}
 	keepPoints, keepRollups := s.limits(name)
+	account, topic, _ := bytes.Cut(name, []byte{0})
+	kept := s.keep(string(account), string(topic))
+	cost.KeepPoints, cost.KeepRollups = rest.FormatKeep(kept.points), rest.FormatKeep(kept.rollups)
 	now := s.now().UnixMilli()
 	end := func(t, limit int64) string {
 		if limit == MinTime {

@@ -27,7 +27,8 @@ const readTimeout = 10 * time.Second
 //	POST /data/<topic>          points of one series: CSV, NDJSON or InfluxDB's line protocol
 //	POST /data                  points of several series: NDJSON or line protocol
 //	GET  /query, POST /query    the same as GET /data for several series at once
-//	GET  /series                what the series cost: points, bytes, oldest, newest
+//	GET  /series                what the series cost: points, bytes, oldest, newest, when they go
+//	GET, PUT /retention         how long the account keeps points and roll-ups
 //
 // The topic comes with plain slashes or as one escaped segment. A last segment "latest" after a plain slash is always the
 // second form: a channel of that name is read with its slash escaped, …%2Flatest, or with one more /latest.
@@ -38,6 +39,8 @@ func (s *Service) Routes(g *echo.Group) {
 	g.GET("/query", s.getQuery)
 	g.POST("/query", s.postQuery)
 	g.GET("/series", s.getSeries)
+	g.GET("/retention", s.getRetention)
+	g.PUT("/retention", s.putRetention)
 }
 
 type meta struct {

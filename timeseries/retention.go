@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"xively/storage"
@@ -15,8 +16,8 @@ const rollAfter = 10 * time.Minute
 // tidyEvery is how often the janitor looks for days to roll up and for what is over its time.
 const tidyEvery = 15 * time.Minute
 
-// Retention says how long the points and the roll-ups of a series are kept; 0 stands for the configured time, less than
-// 0 for ever.
+// Retention says how long the points and the roll-ups of a series are kept; 0 where nothing is said of them, less than 0
+// for ever.
 type Retention interface {
 	Retention(account, topic string) (points, rollups time.Duration)
 }
@@ -31,7 +32,16 @@ func (s *Service) janitor(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-time.After(tidyEvery):
+		case <-s.wake:
 		}
+	}
+}
+
+// soon has the janitor look at once: what it goes by has changed.
+func (s *Service) soon() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -179,7 +189,11 @@ func (s *Service) overdueNames(from []byte) (names [][]byte, next []byte, err er
 				next = bytes.Clone(k)
 				break
 			}
-			if s.overdue(tx, k) {
+			overdue, err := s.overdue(tx, k)
+			if err != nil {
+				return err
+			}
+			if overdue {
 				names = append(names, bytes.Clone(k))
 			}
 		}
@@ -204,53 +218,45 @@ func (s *Service) expireSeries(ctx context.Context, name []byte) error {
 	return nil
 }
 
-// limits returns the times before which points and roll-ups of the series are kept no longer.
-func (s *Service) limits(name []byte) (points, rollups int64) {
-	account, topic, _ := bytes.Cut(name, []byte{0})
-	var keepPoints, keepRollups time.Duration
-	if s.retention != nil {
-		keepPoints, keepRollups = s.retention.Retention(string(account), string(topic))
-	}
-	limit := func(keep, configured time.Duration) int64 {
-		if keep == 0 {
-			keep = configured
-		}
-		if keep <= 0 {
-			return MinTime
-		}
-		return s.now().Add(-keep).UnixMilli()
-	}
-	return limit(keepPoints, s.cfg.KeepPoints), limit(keepRollups, s.cfg.KeepRollups)
-}
-
 // overdue reports whether expireSome may have something to do for the series.
-func (s *Service) overdue(tx *storage.Tx, name []byte) bool {
+func (s *Service) overdue(tx *storage.Tx, name []byte) (bool, error) {
 	info, ok := getSeries(tx, name)
 	if !ok {
-		return false
+		return false, nil
 	}
 	points, rollups := s.limits(name)
-	chunks := tx.Bucket(chunkBucket)
+	chunks := chunkStore{tx.Bucket(chunkBucket)}
 	empty := true
-	for k := range chunks.Scan(chunkKey(info.id, firstPosition), chunkKey(info.id, lastPosition)) {
-		if positionOf(k[idSize:]).time < points {
-			return true
+	for k, v := range chunks.Scan(chunkKey(info.id, firstPosition), chunkKey(info.id, lastPosition)) {
+		c, err := chunks.parse(k, v)
+		if err != nil || c.last.time < points || c.first.time < s.cutBefore(points) {
+			return true, err
 		}
 		empty = false
 		break
 	}
 	for k := range tx.Bucket(rollupBucket).Prefix(idKey(info.id)) {
 		if dayStart(binary.BigEndian.Uint32(k[idSize:])+1) <= rollups {
-			return true
+			return true, nil
 		}
 		empty = false
 		break
 	}
-	return empty
+	return empty, nil
 }
 
-// expireSome removes some of what is over its time; more reports that there may be more. A chunk goes when all its points
-// are, and the days it holds have been rolled up. A series of which nothing is left leaves the directory.
+// cutBefore returns when a chunk has to begin to be written anew without its points before limit: when these are over
+// their time by a tenth of it, and by a day at least. The chunk of a series with few points can hold months.
+func (s *Service) cutBefore(limit int64) int64 {
+	if limit == MinTime {
+		return MinTime
+	}
+	return limit - max(dayMs, (s.now().UnixMilli()-limit)/10)
+}
+
+// expireSome removes some of what is over its time; more reports that there may be more. Points go by the chunk or, where
+// that would take long, by the day, when their days have been rolled up. A series of which nothing is left leaves the
+// directory.
 func (s *Service) expireSome(tx *storage.Tx, name []byte) (more bool, err error) {
 	const most = 200
 	info, ok := getSeries(tx, name)
@@ -258,28 +264,11 @@ func (s *Service) expireSome(tx *storage.Tx, name []byte) (more bool, err error)
 		return false, nil
 	}
 	points, rollups := s.limits(name)
-	chunks, pages := chunkStore{tx.Bucket(chunkBucket)}, tx.Bucket(rollupBucket)
-	removed, left := 0, false
-	purged := info.purged
-	for k, v := range chunks.Scan(chunkKey(info.id, firstPosition), chunkKey(info.id, lastPosition)) {
-		c, err := chunks.parse(k, v)
-		if err != nil {
-			return false, err
-		}
-		if c.last.time >= points || removed == most {
-			left = true
-			break
-		}
-		if pending, err := isPending(tx, info.id, &c); err != nil {
-			return false, err
-		} else if pending {
-			left = true
-			break
-		}
-		chunks.Delete(bytes.Clone(k))
-		removed++
-		purged = max(purged, c.last.time+1)
+	removed, purged, left, err := s.expireChunks(tx, info, points, most)
+	if err != nil {
+		return false, err
 	}
+	pages := tx.Bucket(rollupBucket)
 	for k := range pages.Prefix(idKey(info.id)) {
 		if removed == most || dayStart(binary.BigEndian.Uint32(k[idSize:])+1) > rollups {
 			left = true
@@ -298,6 +287,60 @@ func (s *Service) expireSome(tx *storage.Tx, name []byte) (more bool, err error)
 	return removed > 0, nil
 }
 
+// expireChunks removes up to most chunks whose points are over, and says until when points are gone and whether chunks
+// are left.
+func (s *Service) expireChunks(tx *storage.Tx, info seriesInfo, limit int64, most int) (removed int, purged int64, left bool, err error) {
+	chunks := chunkStore{tx.Bucket(chunkBucket)}
+	purged = info.purged
+	for k, v := range chunks.Scan(chunkKey(info.id, firstPosition), chunkKey(info.id, lastPosition)) {
+		c, err := chunks.parse(k, v)
+		if err != nil {
+			return removed, purged, true, err
+		}
+		if removed == most {
+			return removed, purged, true, nil
+		}
+		if c.last.time >= limit {
+			if c.first.time < s.cutBefore(limit) {
+				if until, err := chunks.cut(tx, info.id, &c, dayStart(dayOf(limit))); err != nil {
+					return removed, purged, true, err
+				} else if until > purged {
+					return removed + 1, until, true, nil
+				}
+			}
+			return removed, purged, true, nil
+		}
+		if pending, err := isPending(tx, info.id, &c); pending || err != nil {
+			return removed, purged, true, err
+		}
+		chunks.Delete(bytes.Clone(k))
+		removed++
+		purged = max(purged, c.last.time+1)
+	}
+	return removed, purged, false, nil
+}
+
+// cut writes a chunk anew without its points before limit, unless one of their days is marked. It returns the time of the
+// last point that went, plus one; MinTime when none did.
+func (b chunkStore) cut(tx *storage.Tx, id uint64, c *chunk, limit int64) (until int64, err error) {
+	entries, err := c.decode(nil)
+	if err != nil {
+		return MinTime, damagedChunk(id, c.first, err)
+	}
+	n, _ := slices.BinarySearchFunc(entries, limit, func(e entry, t int64) int {
+		if e.Time < t {
+			return -1
+		}
+		return 1
+	})
+	if n == 0 || dayPending(tx, id, entries[:n]) {
+		return MinTime, nil
+	}
+	b.Delete(chunkKey(id, c.first))
+	b.Put(chunkKey(id, entries[n].position()), appendChunk(nil, entries[n:]))
+	return entries[n-1].Time + 1, nil
+}
+
 // isPending reports whether one of the days of the chunk's points is marked.
 func isPending(tx *storage.Tx, id uint64, c *chunk) (bool, error) {
 	entries := []entry{{Point: Point{Time: c.first.time}}, {Point: Point{Time: c.last.time}}}
@@ -307,13 +350,17 @@ func isPending(tx *storage.Tx, id uint64, c *chunk) (bool, error) {
 			return false, damagedChunk(id, c.first, err)
 		}
 	}
+	return dayPending(tx, id, entries), nil
+}
+
+func dayPending(tx *storage.Tx, id uint64, entries []entry) bool {
 	pending := tx.Bucket(pendingBucket)
 	for i := range entries {
 		if day := dayOf(entries[i].Time); i == 0 || day != dayOf(entries[i-1].Time) {
 			if pending.Get(pendingKey(day, id)) != nil {
-				return true, nil
+				return true
 			}
 		}
 	}
-	return false, nil
+	return false
 }

@@ -35,6 +35,9 @@ import (
 //
 // Bucket "timeseries.accounts": account → 8 B, how many series it has in the directory.
 //
+// Bucket "timeseries.keep": account → how long it wants points and roll-ups kept, 2 × 8 B, nanoseconds; 0 as configured, less
+// than 0 for ever.
+//
 // Bucket "timeseries.meta": "number" and "generation" → 8 B, the greatest that were used.
 //
 // All integers are big-endian. The store guards each value with a checksum.
@@ -45,6 +48,7 @@ const (
 	pendingBucket = "timeseries.pending"
 	deletedBucket = "timeseries.deleted"
 	accountBucket = "timeseries.accounts"
+	keepBucket    = "timeseries.keep"
 	metaBucket    = "timeseries.meta"
 
 	positionSize = 16

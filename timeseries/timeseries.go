@@ -77,7 +77,7 @@ func (s *Service) UseWriting(w Writing) { s.writing = w }
 // UseDescriber lets queries name series by device, organization or template; without it they name topics only.
 func (s *Service) UseDescriber(d Describer) { s.describer = d }
 
-// UseRetention lets accounts, templates or channels keep points longer or shorter than configured.
+// UseRetention lets templates and channels keep points longer or shorter than their account.
 func (s *Service) UseRetention(r Retention) { s.retention = r }
 
 // Reporter hears of payloads that were delivered but could not be kept.
@@ -108,9 +108,12 @@ type Service struct {
 
 	writing   Writing   // nil: nobody may
 	describer Describer // nil: series are named by topic only
-	retention Retention // nil: everything as configured
+	retention Retention // nil: as the account says, or as configured
+	admins    Admins    // nil: nobody may
+	keeps     keeps
 
 	stop    context.CancelFunc // of the janitor
+	wake    chan struct{}      // one token has it look before its time
 	running sync.WaitGroup
 
 	points, malformed, refused atomic.Uint64
@@ -131,7 +134,10 @@ func New(cfg Config, db *storage.DB, channels Channels, access Access, reporter 
 	}
 	s := &Service{
 		engine: e, channels: channels, access: access, reporter: reporter, log: log, db: db, now: time.Now,
-		cfg: cfg,
+		cfg: cfg, wake: make(chan struct{}, 1),
+	}
+	if err := db.View(func(tx *storage.Tx) error { s.keeps.load(tx); return nil }); err != nil {
+		return nil, fmt.Errorf("timeseries: %w", err)
 	}
 	return s, nil
 }
