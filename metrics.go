@@ -34,6 +34,12 @@ func (p *platform) metrics() []metric {
 		{"broker_delivered_total", "PUBLISH packets delivered", float64(b.Delivered)},
 		{"broker_dropped_qos0_total", "QoS 0 messages not sent: the receiver was too slow", float64(b.DroppedQoS0)},
 		{"broker_dropped_queue_total", "messages not queued: the session's queue was full", float64(b.DroppedQueue)},
+		{"broker_violations_total", "connections ended because the client broke the protocol or a packet's limits", float64(b.Violations)},
+		{"broker_sessions_refused_total", "connections turned away: their principal has too many persistent sessions", float64(b.SessionsRefused)},
+		{"broker_sessions_expired_total", "sessions ended: their client was away for too long", float64(b.SessionsExpired)},
+		{"broker_takeovers_refused_total", "connections turned away: their client id was taken over too often", float64(b.TakeoversRefused)},
+		{"broker_retained_refused_total", "publishes refused: the account has too much retained", float64(b.RetainedRefused)},
+		{"broker_lines_omitted_total", "lines of this log left out: one address caused too many", float64(b.LinesOmitted)},
 		{"broker_publish_refused_total", "publishes refused", float64(b.PublishRefused)},
 		{"broker_subscribe_denied_total", "subscriptions refused", float64(b.SubscribeDenied)},
 

@@ -55,7 +55,7 @@ type Events interface {
 	Connected(ConnInfo)
 	// Disconnected tells why in words: "client sent DISCONNECT", "keep alive of 60s ran out", "[MQTT-3.1.0-2] second CONNECT".
 	Disconnected(info ConnInfo, reason string)
-	// Refused tells that action ("handshake", "connect", "publish", "subscribe", "will", "deliver") on object (a topic or filter, may be
+	// Refused tells that action ("handshake", "connect", "publish", "subscribe", "will", "deliver", "keep") on object (a topic or filter, may be
 	// empty) was turned down, and by which rule. Of a TLS handshake that failed only the address is known.
 	Refused(info ConnInfo, action, object, reason string)
 }

@@ -26,7 +26,7 @@ type ClientInfo struct {
 	Persistent    bool
 	Connected     bool
 	Conn          ConnInfo  // zero while the client is away
-	LastSeen      time.Time // when a client that is away was last there; zero when that was before the server's start
+	LastSeen      time.Time // when a client that is away was last there; zero when that is not known
 	Subscriptions int
 	Queued        int // messages that wait
 	QueuedBytes   int // and their payloads
@@ -163,7 +163,7 @@ func (s *Session) discard() (lsn uint64, done bool) {
 		s.sp.mu.Unlock()
 		return 0, true
 	}
-	delete(s.sp.sessions, s.key)
+	s.sp.removeLocked(s)
 	if s.persistent() {
 		s.srv.store.addEnd(b, s.id)
 	}
@@ -184,7 +184,7 @@ func (s *Session) describe() ClientInfo {
 	}
 	info.Traffic.Dropped += s.dropped
 	if s.left > 0 {
-		info.LastSeen = s.srv.clock.at(s.left)
+		info.LastSeen = time.Unix(s.left, 0)
 	}
 	if c := s.conn.Load(); c != nil {
 		info.Connected, info.Conn, info.LastSeen = true, c.info, time.Time{}

@@ -26,6 +26,12 @@ type Config struct {
 	MaxKeepAlive            time.Duration `yaml:"max_keep_alive"`         // longest silence allowed, also for clients that ask for none (keep alive 0)
 	MaxUnauthenticated      int           `yaml:"max_unauthenticated"`    // connections that have not finished CONNECT, in all
 	MaxUnauthenticatedPerIP int           `yaml:"max_unauthenticated_ip"` // and from one address
+	MaxSessions             int           `yaml:"max_sessions"`           // persistent sessions of one principal; a further one is refused
+	SessionExpiry           time.Duration `yaml:"session_expiry"`         // a persistent session whose client is away for longer ends; 0 is the default, negative never
+	MaxTakeovers            int           `yaml:"max_takeovers"`          // of one client id in a minute; then who has it keeps it
+	MaxRetained             int           `yaml:"max_retained"`           // retained messages of one account
+	MaxRetainedBytes        int           `yaml:"max_retained_bytes"`     // and their topics and payloads
+	LogLines                int           `yaml:"log_lines"`              // of the process's log that one address may cause in a minute; ten times as many all together
 	SysInterval             time.Duration `yaml:"sys_interval"`           // between two messages to each $SYS topic; 0 is the default, negative switches $SYS off
 	TopicStats              int           `yaml:"topic_stats"`            // topics of one account whose messages are counted one by one; 0 is the default, negative none
 	Version                 string        `yaml:"-"`                      // of the product, for $SYS/broker/version
@@ -53,6 +59,12 @@ func DefaultConfig() Config {
 		MaxKeepAlive:            65535 * time.Second,
 		MaxUnauthenticated:      256,
 		MaxUnauthenticatedPerIP: 16,
+		MaxSessions:             1000,
+		SessionExpiry:           90 * 24 * time.Hour,
+		MaxTakeovers:            30,
+		MaxRetained:             1_000_000,
+		MaxRetainedBytes:        1 << 30,
+		LogLines:                60,
 		SysInterval:             10 * time.Second,
 		TopicStats:              1000,
 		SharedDelivery:          sharedRoundRobin,
@@ -89,6 +101,12 @@ func (c Config) withDefaults() Config {
 	setTime(&c.MaxKeepAlive, d.MaxKeepAlive)
 	setInt(&c.MaxUnauthenticated, d.MaxUnauthenticated)
 	setInt(&c.MaxUnauthenticatedPerIP, d.MaxUnauthenticatedPerIP)
+	setInt(&c.MaxSessions, d.MaxSessions)
+	setTime(&c.SessionExpiry, d.SessionExpiry)
+	setInt(&c.MaxTakeovers, d.MaxTakeovers)
+	setInt(&c.MaxRetained, d.MaxRetained)
+	setInt(&c.MaxRetainedBytes, d.MaxRetainedBytes)
+	setInt(&c.LogLines, d.LogLines)
 	setTime(&c.SysInterval, d.SysInterval)
 	setInt(&c.TopicStats, d.TopicStats)
 	c.SharedDelivery = cmp.Or(c.SharedDelivery, d.SharedDelivery)
@@ -127,6 +145,8 @@ func (c Config) Validate() error {
 		{"max_filters", int64(c.MaxFilters)}, {"max_subscriptions", int64(c.MaxSubscriptions)}, {"max_unreleased", int64(c.MaxUnreleased)},
 		{"queue_bytes", int64(c.QueueBytes)}, {"connect_timeout", int64(c.ConnectTimeout)}, {"packet_timeout", int64(c.PacketTimeout)},
 		{"write_timeout", int64(c.WriteTimeout)}, {"max_keep_alive", int64(c.MaxKeepAlive)},
+		{"max_sessions", int64(c.MaxSessions)}, {"max_takeovers", int64(c.MaxTakeovers)}, {"max_retained", int64(c.MaxRetained)},
+		{"max_retained_bytes", int64(c.MaxRetainedBytes)}, {"log_lines", int64(c.LogLines)},
 		{"max_unauthenticated", int64(c.MaxUnauthenticated)}, {"max_unauthenticated_ip", int64(c.MaxUnauthenticatedPerIP)},
 	} {
 		if f.v < 1 {

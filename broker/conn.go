@@ -265,7 +265,8 @@ func (c *conn) violation(err error) bool {
 	if errors.Is(err, packet.ErrTooLarge) {
 		err = fmt.Errorf("packet is larger than %d bytes (broker.max_packet_bytes)", c.srv.cfg.MaxPacketBytes)
 	}
-	c.log.Warn("protocol violation", "err", err)
+	c.srv.stats.violations.Add(1)
+	c.srv.tell(slog.LevelWarn, c.info.Remote, "protocol violation", "client_id", c.info.ClientID, "err", err)
 	c.close(err.Error())
 	return false
 }

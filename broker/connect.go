@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"runtime/debug"
 	"time"
@@ -46,8 +47,7 @@ func (r *refusal) Error() string { return r.reason }
 func (s *Server) serve(stream io.ReadWriteCloser, w *wire, transport string, early []byte) {
 	slot, ok := s.door.enter(w)
 	if !ok {
-		s.stats.refused.Add(1)
-		s.log.Warn("connection refused", "remote", w.RemoteAddr(), "reason", reasonTooManyOpen)
+		s.turnAway(w, reasonTooManyOpen)
 		_ = stream.Close()
 		return
 	}
@@ -151,6 +151,10 @@ func (s *Server) connect(stream io.ReadWriteCloser, w *wire, info ConnInfo, p *p
 			return s.turnedDown(info, &refusal{connNotAuthorized, "the credential was revoked while connecting"})
 		}
 	}
+	if err := s.mayOpen(sessionKey{who.Kind, who.ID, info.ClientID}, c.pub.sp, p.CleanSession); err != nil {
+		s.unregister(c)
+		return s.turnedDown(info, err)
+	}
 	return s.accept(c, p.CleanSession, rest)
 }
 
@@ -240,7 +244,7 @@ func (s *Server) openSession(c *conn, clean bool) (present bool, lsn uint64) {
 	if key.clientID == "" {
 		key.clientID = "auto-" + randomText() // unique, as [MQTT-3.1.3-6] asks
 	}
-	sp := s.space(c.who.AccountID)
+	sp := c.pub.sp
 	for {
 		if clean {
 			sp.bequeath(key)
@@ -267,7 +271,7 @@ func (s *Server) openSession(c *conn, clean bool) (present bool, lsn uint64) {
 				b.End()
 				return true, lsn
 			}
-			delete(sp.sessions, key)
+			sp.removeLocked(old)
 		}
 		sess := &Session{srv: s, sp: sp, key: key, who: c.who}
 		sess.who.SessionID = ""
@@ -282,7 +286,7 @@ func (s *Server) openSession(c *conn, clean bool) (present bool, lsn uint64) {
 			sess.id = lsn
 		}
 		c.admit(sess, false)
-		sp.sessions[key] = sess
+		sp.putLocked(sess)
 		sp.mu.Unlock()
 		if old != nil {
 			old.end() // [MQTT-3.1.2-6]
@@ -310,13 +314,13 @@ func (s *Server) refuse(stream io.WriteCloser, info ConnInfo, err error) {
 	switch {
 	case errors.As(err, &r) && r.code != connAccepted:
 		_, _ = stream.Write(packet.AppendConnack(nil, false, r.code)) // [MQTT-3.2.2-4]
-		s.log.Info("connection refused", "remote", info.Remote, "client_id", info.ClientID, "return_code", r.code, "reason", r.reason)
+		s.tell(slog.LevelInfo, info.Remote, "connection refused", "client_id", info.ClientID, "return_code", r.code, "reason", r.reason)
 	case errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed):
 		s.log.Debug("connection ended before CONNECT", "remote", info.Remote)
 	case isTimeout(err):
-		s.log.Info("connection refused", "remote", info.Remote, "reason", reasonNoConnect)
+		s.tell(slog.LevelInfo, info.Remote, "connection refused", "reason", reasonNoConnect)
 	default:
-		s.log.Warn("connection refused", "remote", info.Remote, "client_id", info.ClientID, "err", err)
+		s.tell(slog.LevelWarn, info.Remote, "connection refused", "client_id", info.ClientID, "err", err)
 	}
 	_ = stream.Close()
 }

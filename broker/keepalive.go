@@ -62,6 +62,9 @@ func (s *Server) tick() {
 				s.partial.add(next, c)
 			}
 		}
+		if now%minute == 0 {
+			s.eachMinute()
+		}
 		if e := s.authz.Epoch(); e != epoch {
 			epoch = e
 			s.recheck()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -226,6 +227,160 @@ func TestNothingIsLeft(t *testing.T) {
 		}
 		if st := stats(b); st.Connections != 0 || st.Sessions != 0 {
 			t.Errorf("%d connections and %d sessions are left", st.Connections, st.Sessions)
+		}
+	})
+}
+
+// R07: a principal keeps so many sessions and no more; others, clean sessions and the ones it has are not concerned.
+func TestMaxSessions(t *testing.T) {
+	inBubbleOn(t, broker.Config{MaxSessions: 3}, func(t *testing.T, b *bt.Broker, restart func() *bt.Broker) {
+		hoarder := bt.User("hoarder")
+		for i := range 3 {
+			c, _ := b.Connect(fmt.Sprint("s", i), bt.Persistent, hoarder)
+			c.Disconnect()
+		}
+		refused := func() {
+			t.Helper()
+			c := b.Dial()
+			c.Send(bt.ConnectPacket("s3", bt.Persistent, hoarder)...)
+			c.Expect(0x20, 2, 0, 3)
+			c.ExpectClosed()
+		}
+		refused()
+		b = restart()
+		refused()
+		if st := stats(b); st.SessionsRefused != 1 || st.Sessions != 3 {
+			t.Errorf("%+v", st)
+		}
+		if told(b, "refused s3 connect : the principal has 3 persistent sessions already") != 1 {
+			t.Error("not told")
+		}
+		_, present := b.Connect("s1", bt.Persistent, hoarder)
+		if !present {
+			t.Error("an old session is not found")
+		}
+		b.Connect("s3", hoarder)
+		b.Connect("s3", bt.Persistent, bt.User("other"))
+		b.Connect("s0", hoarder) // a clean session in its place makes room
+		synctest.Wait()
+		b.Connect("s4", bt.Persistent, hoarder)
+	})
+}
+
+// R07: a session ends when nobody came back to it in time, counted over restarts; one that is used does not.
+func TestSessionExpiry(t *testing.T) {
+	inBubbleOn(t, broker.Config{SessionExpiry: 48 * time.Hour, MaxKeepAlive: 1e6 * time.Second}, func(t *testing.T, b *bt.Broker, restart func() *bt.Broker) {
+		for _, name := range []string{"away", "back"} {
+			c, _ := b.Connect(name, bt.Persistent)
+			c.Subscribe("t", 1)
+			c.Disconnect()
+		}
+		time.Sleep(30 * time.Hour)
+		c, _ := b.Connect("back", bt.Persistent)
+		c.Disconnect()
+		b = restart()
+		time.Sleep(17 * time.Hour)
+		if n := stats(b).Sessions; n != 2 {
+			t.Errorf("after 47 hours: %d sessions", n)
+		}
+		time.Sleep(2 * time.Hour)
+		if st := stats(b); st.Sessions != 1 || st.SessionsExpired != 1 || st.Subscriptions != 1 || told(b, "refused away keep : the session has ended") != 1 {
+			t.Errorf("after 49 hours: %+v", st)
+		}
+		b = restart()
+		if _, present := b.Connect("away", bt.Persistent); present {
+			t.Error("the session came back")
+		}
+		if _, present := b.Connect("back", bt.Persistent); !present {
+			t.Error("the other one is gone")
+		}
+	})
+}
+
+// R20: two clients with one id throw each other out only so often; then one has it, and the other can come when the minute is over.
+func TestReconnectFight(t *testing.T) {
+	inBubble(t, broker.Config{MaxTakeovers: 5}, func(t *testing.T, b *bt.Broker) {
+		last, _ := b.Connect("twin")
+		for range 5 {
+			next, _ := b.Connect("twin")
+			last.ExpectClosed()
+			last = next
+		}
+		for range 20 {
+			c := b.Dial()
+			c.Send(bt.ConnectPacket("twin")...)
+			c.Expect(0x20, 2, 0, 3)
+			c.ExpectClosed()
+		}
+		last.Ping()
+		if st := stats(b); st.TakeoversRefused != 20 {
+			t.Errorf("%+v", st)
+		}
+		stranger, _ := b.Connect("twin", bt.User("stranger")) // another principal's session
+		stranger.Ping()
+		time.Sleep(time.Minute)
+		next, _ := b.Connect("twin")
+		last.ExpectClosed()
+		next.Disconnect() // who goes by itself is no fight
+		for range 20 {
+			c, _ := b.Connect("twin")
+			c.Disconnect()
+		}
+	})
+}
+
+// R08: what an account retains is bounded in messages and bytes; a refused one is acknowledged and not delivered, replacing and removing
+// always work, and the count survives a restart.
+func TestRetainedQuota(t *testing.T) {
+	inBubbleOn(t, broker.Config{MaxRetained: 3, MaxRetainedBytes: 100}, func(t *testing.T, b *bt.Broker, restart func() *bt.Broker) {
+		sub, _ := b.Connect("sub")
+		sub.Subscribe("#", 0)
+		c, _ := b.Connect("c")
+		for i := range 5 {
+			retain(t, c, fmt.Sprint("t/", i), "x", 1)
+		}
+		if st := stats(b); st.Retained != 3 || st.RetainedRefused != 2 {
+			t.Errorf("%+v", st)
+		}
+		if got := takeAll(t, sub); len(got) != 3 {
+			t.Errorf("delivered: %q", got)
+		}
+		if told(b, "refused c publish t/3: the account has 3 retained messages (broker.max_retained)") != 1 {
+			t.Error("not told")
+		}
+		b = restart()
+		c, _ = b.Connect("c")
+		retain(t, c, "t/0", strings.Repeat("x", 80), 1)
+		retain(t, c, "t/1", strings.Repeat("x", 80), 1) // over the bytes
+		retain(t, c, "t/3", "x", 1)                     // over the messages
+		other, _ := b.Connect("other", bt.User("elsewhere/other"))
+		retain(t, other, "t/3", "x", 1)
+		retain(t, c, "t/0", "", 1)
+		retain(t, c, "t/3", "x", 1)
+		if st := stats(b); st.Retained != 4 || st.RetainedRefused != 2 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// R27: an address that breaks the protocol again and again fills no log; what is left out is counted.
+func TestLogLines(t *testing.T) {
+	inBubble(t, broker.Config{LogLines: 10}, func(t *testing.T, b *bt.Broker) {
+		const n = 500
+		for range n {
+			c := b.Dial()
+			c.Send(0xff, 0xff)
+			c.ExpectClosed()
+		}
+		if st := stats(b); st.LinesOmitted != n-10 {
+			t.Errorf("%d lines were left out, want %d", st.LinesOmitted, n-10)
+		}
+		time.Sleep(time.Minute)
+		c, _ := b.Connect("c")
+		c.Send(0xff, 0xff)
+		c.ExpectClosed()
+		if st := stats(b); st.LinesOmitted != n-10 || st.Violations != 1 {
+			t.Errorf("%+v", st)
 		}
 	})
 }

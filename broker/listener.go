@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -102,7 +103,7 @@ func (s *Server) handshake(w *wire, tc *tls.Config) (*tls.Conn, bool) {
 		slot.leave()
 		s.stats.refused.Add(1)
 		if !errors.Is(err, io.EOF) {
-			s.log.Info("TLS handshake failed", "remote", w.RemoteAddr(), "err", err)
+			s.tell(slog.LevelInfo, w.RemoteAddr().String(), "TLS handshake failed", "err", err)
 			s.events.Refused(ConnInfo{Remote: w.RemoteAddr().String(), Transport: "tls", At: time.Now()}, "handshake", "", err.Error())
 		}
 		_ = w.Close()
@@ -312,9 +313,11 @@ func (d *door) closeAll() {
 	}
 }
 
-func hostOf(a net.Addr) string {
-	if host, _, err := net.SplitHostPort(a.String()); err == nil {
+func hostOf(a net.Addr) string { return hostIn(a.String()) }
+
+func hostIn(address string) string {
+	if host, _, err := net.SplitHostPort(address); err == nil {
 		return host
 	}
-	return a.String()
+	return address
 }

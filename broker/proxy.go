@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"strconv"
@@ -70,7 +71,7 @@ func (s *Server) introduced(w *wire, l *proxyListener) bool {
 
 func (s *Server) turnAway(w *wire, reason string) {
 	s.stats.refused.Add(1)
-	s.log.Warn("connection refused", "remote", w.RemoteAddr(), "reason", reason)
+	s.tell(slog.LevelWarn, w.RemoteAddr().String(), "connection refused", "reason", reason)
 	_ = w.Close()
 }
 

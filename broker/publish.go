@@ -83,10 +83,14 @@ func (c *conn) handlePublish(b []byte) bool {
 		return c.violation(err)
 	}
 	var lsn uint64
-	if r.err != nil {
+	refused := r.err
+	if refused == nil {
+		refused = s.mayKeep(c.pub.sp, &m)
+	}
+	if refused != nil {
 		// MQTT 3.1.1 has no refusal for PUBLISH: it is acknowledged and dropped [MQTT-3.3.5-2], and the log says why.
 		s.stats.publishRefused.Add(1)
-		c.refused("publish", r.topic, r.err)
+		c.refused("publish", r.topic, refused)
 	} else {
 		lsn = c.pub.send(r, &m)
 	}
@@ -114,8 +118,12 @@ func (p *publisher) publishChecked(name string, payload []byte, qos byte, retain
 	if r.err != nil {
 		return 0, r.err
 	}
+	m := message{topic: []byte(name), payload: payload, qos: qos, retain: retain}
+	if err := p.srv.mayKeep(p.sp, &m); err != nil {
+		return 0, err
+	}
 	p.sp.received.Add(1)
-	return p.send(r, &message{topic: []byte(name), payload: payload, qos: qos, retain: retain}), nil
+	return p.send(r, &m), nil
 }
 
 // route returns what is known of a topic, made anew when the account's subscriptions or the directory changed. The error is a name over

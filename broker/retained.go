@@ -13,6 +13,7 @@ import (
 type retainedStore struct {
 	mu    sync.RWMutex
 	names topic.Names[*Message]
+	bytes int // of topics and payloads
 	gone  map[string]uint64 // topics deleted while an older writer may still be about to set them
 }
 
@@ -28,14 +29,36 @@ func (r *retainedStore) set(name string, m *Message) bool {
 			r.gone = map[string]uint64{}
 		}
 		r.gone[name] = m.lsn
+		r.bytes -= r.sizeLocked(name)
 		return r.names.Delete(name)
 	}
 	if r.gone[name] > m.lsn {
 		return false
 	}
 	delete(r.gone, name)
+	r.bytes += len(name) + len(m.payload) - r.sizeLocked(name)
 	r.names.Set(name, m)
 	return true
+}
+
+// sizeLocked returns what a topic's message counts in bytes; 0 for none.
+func (r *retainedStore) sizeLocked(name string) int {
+	if m, ok := r.names.Get(name); ok {
+		return len(m.topic) + len(m.payload)
+	}
+	return 0
+}
+
+// with returns how many messages and bytes there would be with a message of so many payload bytes on a topic.
+func (r *retainedStore) with(name []byte, payload int) (messages, bytes int) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	old := r.sizeLocked(string(name))
+	messages = r.names.Len()
+	if old == 0 {
+		messages++
+	}
+	return messages, r.bytes - old + len(name) + payload
 }
 
 // forget drops the marks of deleted topics. Called when no batch is open: nobody holds an older LSN any more.

@@ -25,6 +25,8 @@ type space struct {
 	groups   topic.Tree[string, *group] // shared subscriptions: groups by filter and name
 	shared   int                        // memberships in groups
 	sessions map[sessionKey]*Session
+	kept     map[owner]int      // persistent sessions of each principal
+	fights   map[sessionKey]int // takeovers of this minute
 	gen      atomic.Uint64 // grows with every change of subs
 	sys      atomic.Int64  // subscriptions to the account's figures
 
@@ -33,7 +35,7 @@ type space struct {
 }
 
 func newSpace(account string, topics int) *space {
-	return &space{account: account, topics: topicTable{max: topics}, sessions: map[sessionKey]*Session{}}
+	return &space{account: account, topics: topicTable{max: topics}, sessions: map[sessionKey]*Session{}, kept: map[owner]int{}}
 }
 
 func (sp *space) subscribe(s *Session, filter string, qos byte) {

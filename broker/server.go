@@ -29,6 +29,7 @@ type Server struct {
 	log        *slog.Logger
 	store      *store
 	clock      clock
+	quiet      quiet
 	door       door
 	silent     wheel // connections by the second their keep alive ends
 	partial    wheel // and by the second an incomplete packet is too old
@@ -51,6 +52,11 @@ type counters struct {
 	droppedQoS0, droppedQueue      atomic.Uint64
 	bytesIn, bytesOut              atomic.Uint64
 	publishRefused, subscribeRefus atomic.Uint64
+	violations, linesOmitted       atomic.Uint64
+	sessionsRefused                atomic.Uint64
+	sessionsExpired                atomic.Uint64
+	takeoversRefused               atomic.Uint64
+	retainedRefused                atomic.Uint64
 }
 
 // Stats is a snapshot of the server's counters. All but the first five only grow.
@@ -62,6 +68,12 @@ type Stats struct {
 	DroppedQoS0                     uint64 // not sent: the receiver's outgoing buffer was full
 	DroppedQueue                    uint64 // not queued: the session's queue was full
 	PublishRefused, SubscribeDenied uint64
+	Violations                      uint64 // connections ended because the client broke the protocol or a packet's limits
+	SessionsRefused                 uint64 // connections turned away: their principal has too many persistent sessions
+	SessionsExpired                 uint64 // ended: their client was away for too long
+	TakeoversRefused                uint64 // connections turned away: their client id was taken over too often
+	RetainedRefused                 uint64 // publishes refused: the account has too much retained
+	LinesOmitted                    uint64 // of the process's log: one address caused too many
 }
 
 // New loads sessions, queues and retained messages from db and returns a server that listens on nothing yet.
@@ -77,6 +89,7 @@ func New(cfg Config, db *storage.DB, a Authenticator, z Authorizer, ev Events, t
 	s.subscribed, _ = ev.(SubscriptionListener)
 	s.stopped, s.stop = context.WithCancel(context.Background())
 	s.door.init(s.cfg)
+	s.quiet.each = s.cfg.LogLines
 	s.clock.init()
 	s.store = newStore(s)
 	if err := s.store.open(); err != nil {
@@ -134,6 +147,8 @@ func (s *Server) Stats() Stats {
 		Accepted: s.stats.accepted.Load(), Refused: s.stats.refused.Load(),
 		DroppedQoS0: s.stats.droppedQoS0.Load(), DroppedQueue: s.stats.droppedQueue.Load(),
 		PublishRefused: s.stats.publishRefused.Load(), SubscribeDenied: s.stats.subscribeRefus.Load(),
+		Violations: s.stats.violations.Load(), SessionsRefused: s.stats.sessionsRefused.Load(), SessionsExpired: s.stats.sessionsExpired.Load(),
+		TakeoversRefused: s.stats.takeoversRefused.Load(), RetainedRefused: s.stats.retainedRefused.Load(), LinesOmitted: s.stats.linesOmitted.Load(),
 	}
 	s.mu.Lock()
 	st.Connections = len(s.conns)

@@ -49,7 +49,7 @@ type Session struct {
 	overflow   bool // the queue is full and that has been reported
 	dropped    uint64
 	past       Traffic // of its connections that have ended
-	left       int64   // the coarse second at which the client went away; 0: it has not since the server's start
+	left       int64   // when the client went away, Unix seconds; 0: that is not known
 }
 
 // flight is a message sent and not yet acknowledged to the end.
@@ -465,7 +465,7 @@ func (s *Session) detach(c *conn) {
 	}
 	s.mu.Lock()
 	s.past.add(c.traffic())
-	s.left = s.srv.clock.now()
+	s.left = s.srv.clock.at(s.srv.clock.now()).Unix()
 	s.conn.Store(nil)
 	s.mu.Unlock()
 	if !s.persistent() {
@@ -481,9 +481,7 @@ func (s *Session) end() {
 	filters := s.filters()
 	s.sp.unsubscribe(s, filters)
 	s.sp.mu.Lock()
-	if s.sp.sessions[s.key] == s {
-		delete(s.sp.sessions, s.key)
-	}
+	s.sp.removeLocked(s)
 	s.sp.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -31,12 +31,12 @@ import (
 //	8 received    session packetID                    QoS 2 in: PUBREC may be sent
 //	9 released    session packetID                    PUBREL received
 //	10 attach     session                             the client is there
-//	11 detach     session n { message }…              the client has gone; these were sent and not acknowledged
+//	11 detach     session n { message }… left         the client has gone, when; these were sent and not acknowledged
 //
 // Buckets; numbers in keys are big-endian.
 //
 //	broker.sessions  session(8)            version(1) online(1) account kind id userID clientID lastID
-//	                                       n { filter qos }… n { packetID }… sentBefore
+//	                                       n { filter qos }… n { packetID }… sentBefore left
 //	broker.queue     session(8) message(8) packetID(2) qos(1) flags(1: 1 sent, 2 released, 4 retain) [via(3)]
 //	broker.messages  message(8)            qos(1) topic payload
 //	broker.retained  account 00 topic      message(8) qos(1) payload
@@ -218,7 +218,8 @@ func (st *store) detached(s *Session) {
 	}
 	s.touchLocked()
 	s.mu.Unlock()
-	st.addList(b, recDetach, s.id, sent)
+	left := s.srv.clock.at(s.srv.clock.now()).Unix()
+	b.Add(streamBroker, appendNumbers(appendNumbers([]byte{recDetach}, s.id, uint64(len(sent))), append(sent, uint64(left))...))
 	b.Append()
 	b.End()
 }
@@ -382,7 +383,7 @@ func (s *Session) encodeLocked() []byte {
 	for id := range s.unreleased {
 		v = appendNumbers(v, uint64(id))
 	}
-	return appendNumbers(v, s.sentBefore)
+	return appendNumbers(v, s.sentBefore, uint64(s.left))
 }
 
 // --- start ---
@@ -401,7 +402,10 @@ func (st *store) open() error {
 		for f, qos := range s.subs {
 			s.sp.subscribe(s, f, qos)
 		}
-		s.sp.sessions[s.key] = s
+		if s.left == 0 { // it was connected, or is older than this note
+			s.left = st.srv.clock.start.Unix()
+		}
+		s.sp.putLocked(s)
 	}
 	st.mu.Lock()
 	for lsn, m := range st.bodies {
@@ -491,6 +495,9 @@ func (st *store) loadSession(id uint64, v []byte) error {
 	if len(r.b) > 0 { // else written before there was this number
 		s.sentBefore = r.number()
 	}
+	if len(r.b) > 0 {
+		s.left = int64(r.number())
+	}
 	if r.bad {
 		return errRecord
 	}
@@ -556,6 +563,9 @@ func (st *store) Replay(lsn storage.LSN, record []byte) error {
 		s.online = false
 		for n := r.number(); n > 0 && !r.bad; n-- {
 			s.markSent(r.number(), false)
+		}
+		if len(r.b) > 0 {
+			s.left = int64(r.number())
 		}
 	default:
 		return fmt.Errorf("kind %d: %w", kind, errRecord)

@@ -59,6 +59,9 @@ func start(t testing.TB, db *storage.DB, cfg broker.Config, ev broker.Events, ta
 	if cfg.MaxUnauthenticatedPerIP == 0 {
 		cfg.MaxUnauthenticatedPerIP = 256 // all of a test's clients share one address
 	}
+	if cfg.MaxTakeovers == 0 {
+		cfg.MaxTakeovers = 1 << 30 // tests take over far more often than clients
+	}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	srv, err := broker.New(cfg, db, b.Rules, b.Rules, ev, taps, log)
 	if err != nil {
