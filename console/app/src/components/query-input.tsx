@@ -17,6 +17,9 @@ interface Props {
   error?: string;
 }
 
+// whole tells whether somebody may have finished typing: not after a field's name, within quotes or parentheses.
+const whole = (q: string) => !/([:(]|[:.][<>=]+|\b(AND|OR|NOT))\s*$/.test(q) && (q.match(/(?<!\\)"/g) ?? []).length % 2 === 0 && q.split('(').length === q.split(')').length;
+
 // QueryInput takes a query in one of the search languages and completes its last word. The key / goes to it.
 export function QueryInput({ value, onChange, complete, name, placeholder, label, error }: Props) {
   const [typed, setTyped] = useState(value);
@@ -28,14 +31,16 @@ export function QueryInput({ value, onChange, complete, name, placeholder, label
   const [done] = useDebouncedValue(typed, 600);
   const changed = useRef(onChange);
   useEffect(() => { changed.current = onChange; });
-  useEffect(() => { if (done.trim() !== value.trim()) changed.current(done.trim()); }, [done]);
+  useEffect(() => { if (done.trim() !== value.trim() && whole(done)) changed.current(done.trim()); }, [done]);
 
-  const { data = [], isFetching } = useQuery({
+  const { data: found, isFetching } = useQuery({
     queryKey: ['complete', name, settled],
     queryFn: ({ signal }) => complete(settled, signal).catch(() => []),
     enabled: combobox.dropdownOpened,
     staleTime: 30_000,
   });
+  // What was found for less than what is typed now is not offered: Enter would choose it.
+  const data = settled === typed && found ? found : [];
   const choose = (insert: string) => {
     const from = data.find((c) => c.insert === insert)?.from;
     const next = (from === undefined ? typed.replace(/\S*$/, '') : typed.slice(0, from)) + insert;
@@ -50,7 +55,7 @@ export function QueryInput({ value, onChange, complete, name, placeholder, label
           ref={input} value={typed} placeholder={placeholder} aria-label={label} error={error} leftSection={<IconSearch size={16} />}
           rightSection={isFetching ? <Loader size={14} /> : <kbd className="key">/</kbd>} styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)', fontSize: 12.5 } }}
           autoComplete="off" spellCheck={false} style={{ flex: '1 1 280px' }}
-          onChange={(e) => { setTyped(e.currentTarget.value); combobox.openDropdown(); }}
+          onChange={(e) => { setTyped(e.currentTarget.value); combobox.resetSelectedOption(); combobox.openDropdown(); }}
           onFocus={() => combobox.openDropdown()} onBlur={() => combobox.closeDropdown()}
           onKeyDown={(e) => {
             if (e.key === 'Enter' && combobox.getSelectedOptionIndex() < 0) { onChange(typed.trim()); combobox.closeDropdown(); }
