@@ -2,6 +2,7 @@
 
 .PHONY: check console fuzz bench bench-peers run soak
 .PHONY: sim soak-power
+.PHONY: soak-ingest soak-timeseries bench-timeseries
 
 check: # format, vet, staticcheck, tests under the race detector
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w"; exit 1; }
@@ -41,3 +42,13 @@ soak: # kill and restart under load, ROUNDS times
 FILESYSTEMS ?= ext4,xfs
 soak-power: # cut the power under load, ROUNDS times on each of FILESYSTEMS; needs root, loop devices and strace
 	go test -run TestPowerCut -count 1 -timeout 0 -v . -rounds $(if $(filter file,$(origin ROUNDS)),50,$(ROUNDS)) -power $(FILESYSTEMS)
+
+DEVICES ?= 5000
+RATE ?= 10000
+FOR ?= 10m
+soak-ingest: # DEVICES send RATE messages of three points a second over MQTT FOR so long; what was acknowledged must be there
+	go test -run TestSoakIngest -count 1 -timeout 0 -v . -soak-devices $(DEVICES) -soak-rate $(RATE) -soak-for $(FOR)
+
+SOAK ?= 30m
+soak-timeseries: # points, queries, roll-ups and retention together for SOAK; memory must stay flat
+	XIVELY_SOAK=$(SOAK) go test -run TestSoak -count 1 -timeout 0 -v ./timeseries

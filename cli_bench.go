@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"encoding/csv"
 	"fmt"
 	"net/url"
 	"os"
@@ -25,6 +26,8 @@ type benchOptions struct {
 	pid      int
 	load     bench.Options
 	qos      int
+	fleet    string
+	topic    string
 }
 
 func newBenchCommand() *cobra.Command {
@@ -35,9 +38,11 @@ func newBenchCommand() *cobra.Command {
 		Long: "Load any MQTT 3.1.1 broker and measure messages per second, latency and, given the broker's process id, the processor time\n" +
 			"and memory it took. Every scenario is a closed loop: a message that does not arrive is an error.\n\n" +
 			"Scenarios: " + strings.Join(bench.Scenarios(), ", ") + ". Without a name: fan-out, fan-in and pairs.\n\n" +
-			"The broker must let the clients use topics below bench-…/ : free topics of an account user, or broker.anonymous.",
+			"The broker must let the clients use topics below bench-…/ : free topics of an account user, or broker.anonymous. Scenario ingest\n" +
+			"sends points as devices with their own credentials (--fleet), each message acknowledged before the device's next one.",
 		Example: "  xively bench --broker mqtt://127.0.0.1:1883 --pid $(pidof mosquitto)\n" +
-			"  xively bench pairs latency -q 1 --persistent --broker mqtts://127.0.0.1:8883 --ca data/tls/ca.pem -u ID --password-file secret",
+			"  xively bench pairs latency -q 1 --persistent --broker mqtts://127.0.0.1:8883 --ca data/tls/ca.pem -u ID --password-file secret\n" +
+			"  xively bench ingest --fleet secrets.csv --topic 'xi/blue/v1/ACCOUNT/d/{device}/temp' --rate 10000 --duration 10m",
 		ValidArgs: bench.Scenarios(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -58,7 +63,9 @@ func newBenchCommand() *cobra.Command {
 	f.IntVar(&o.load.Clients, "clients", 0, "subscribers of fan-out, publishers of fan-in, pairs, connections (default: the scenario's)")
 	f.IntVar(&o.load.Payload, "payload", 0, "payload `bytes` (default 64)")
 	f.IntVar(&o.load.Window, "window", 0, "messages that a publisher sends before it waits (default 16)")
-	f.IntVar(&o.load.Rate, "rate", 0, "messages per second of scenario latency (default 1000)")
+	f.IntVar(&o.load.Rate, "rate", 0, "messages per second of scenarios latency and ingest (default 1000)")
+	f.StringVar(&o.fleet, "fleet", "", "`file` that `devices import --credentials` wrote: the devices of scenario ingest")
+	f.StringVar(&o.topic, "topic", "", "`topic` they publish to, {device} in place of the id")
 	f.DurationVar(&o.load.Duration, "duration", 5*time.Second, "how long each scenario runs")
 	f.BoolVar(&o.load.Persistent, "persistent", false, "subscribers with persistent sessions")
 	return cmd
@@ -78,6 +85,15 @@ func (o *benchOptions) run(cmd *cobra.Command, scenarios []string) error {
 	if err != nil {
 		return err
 	}
+	if o.fleet != "" {
+		if o.load.Fleet, err = readFleet(o.fleet, o.topic); err != nil {
+			return err
+		}
+		o.load.Progress = func(s bench.Sample) {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%v: %d messages, processor %v, %d MiB, p50 %v, p99 %v\n", s.After.Round(time.Second), s.Acked,
+				s.CPU.Round(10*time.Millisecond), s.Resident>>20, s.P50, s.P99)
+		}
+	}
 	var rows []object
 	for _, s := range scenarios {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s …\n", s)
@@ -89,6 +105,33 @@ func (o *benchOptions) run(cmd *cobra.Command, scenarios []string) error {
 	}
 	return o.list(cmd.OutOrStdout(), rows, column{"SCENARIO", "scenario"}, column{"QOS", "qos"}, column{"COUNT", "count"}, column{"PER SECOND", "perSecond"},
 		column{"CPU µs EACH", "cpuMicroseconds"}, column{"MEMORY KiB", "residentKiB"}, column{"KiB/CLIENT", "kibPerClient"}, column{"P50", "p50"}, column{"P99", "p99"}, column{"MAX", "max"})
+}
+
+// readFleet reads the columns deviceId and secret of a CSV file.
+func readFleet(path, topic string) (fleet []bench.Device, err error) {
+	if !strings.Contains(topic, "{device}") {
+		return nil, usageError("--topic: want the topic that each device publishes to, with {device} in place of its id")
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	rows, err := csv.NewReader(file).ReadAll()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if len(rows) == 0 {
+		return nil, usageError("%s is empty", path)
+	}
+	id, secret := slices.Index(rows[0], "deviceId"), slices.Index(rows[0], "secret")
+	if id < 0 || secret < 0 {
+		return nil, usageError("%s has no columns deviceId and secret", path)
+	}
+	for _, row := range rows[1:] {
+		fleet = append(fleet, bench.Device{User: row[id], Password: row[secret], Topic: strings.ReplaceAll(topic, "{device}", row[id])})
+	}
+	return fleet, nil
 }
 
 // target works out how to reach the broker.

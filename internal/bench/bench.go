@@ -19,8 +19,10 @@ type Options struct {
 	Window     int           // messages that a publisher sends before it waits
 	Clients    int           // subscribers of fan-out, publishers of fan-in, pairs, connections
 	Duration   time.Duration // of a scenario with messages
-	Rate       int           // messages per second in all, scenario latency
+	Rate       int           // messages per second in all, scenarios latency and ingest
 	Persistent bool          // subscribers with persistent sessions
+	Fleet      []Device      // of scenario ingest
+	Progress   func(Sample)  // told every ten seconds of scenario ingest; may be nil
 }
 
 // Result is what one scenario came to.
@@ -37,6 +39,7 @@ type Result struct {
 	P99        time.Duration `json:"p99,omitempty"`
 	P999       time.Duration `json:"p999,omitempty"`
 	LatencyMax time.Duration `json:"max,omitempty"`
+	Acked      []int64       `json:"-"` // messages of each device, scenario ingest
 }
 
 // run is one scenario in progress.
@@ -55,7 +58,7 @@ type run struct {
 
 // Scenarios lists the names that Run takes.
 func Scenarios() []string {
-	return []string{"fan-out", "fan-in", "pairs", "latency", "connect", "idle"}
+	return []string{"fan-out", "fan-in", "pairs", "latency", "connect", "idle", "ingest"}
 }
 
 // defaults of the scenarios; fields left zero here do not matter to them.
@@ -66,6 +69,7 @@ var defaults = map[string]Options{
 	"latency": {Payload: 64, Window: 1, Clients: 50, Duration: 5 * time.Second, Rate: 1000},
 	"connect": {Payload: 64, Window: 1, Clients: 2000},
 	"idle":    {Payload: 64, Window: 1, Clients: 1000},
+	"ingest":  {Payload: 64, Window: 1, Rate: 1000, Duration: 10 * time.Second},
 }
 
 // Run measures one scenario. It ends early, with ctx's error, when ctx does.
@@ -79,6 +83,7 @@ func Run(ctx context.Context, scenario string, t Target, o Options) (Result, err
 	defer r.closeAll()
 	res, err := map[string]func() (Result, error){
 		"fan-out": r.fanOut, "fan-in": r.fanIn, "pairs": r.pairs, "latency": r.latency, "connect": r.connect, "idle": r.idle,
+		"ingest": r.ingest,
 	}[scenario]()
 	res.Scenario, res.QoS = scenario, o.QoS
 	return res, errors.Join(err, ctx.Err())

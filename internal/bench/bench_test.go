@@ -30,7 +30,7 @@ func TestScenarios(t *testing.T) {
 	ws := tcp
 	ws.Addr, ws.WebSocket, ws.Path = web.Addr().String(), true, "/mqtt"
 
-	small := Options{Clients: 3, Window: 4, Duration: 50 * time.Millisecond, Rate: 200}
+	small := Options{Clients: 3, Window: 4, Duration: 50 * time.Millisecond, Rate: 200, Fleet: []Device{{"bench", "right", "a/b"}, {"bench", "right", "a/c"}}}
 	for _, row := range []struct {
 		scenario   string
 		t          Target
@@ -40,6 +40,7 @@ func TestScenarios(t *testing.T) {
 		{"fan-out", tcp, 0, false}, {"fan-out", ws, 1, false}, {"fan-in", tcp, 1, false}, {"fan-in", tcp, 2, false},
 		{"pairs", tcp, 0, false}, {"pairs", tcp, 1, true}, {"pairs", tcp, 2, true}, {"pairs", ws, 2, false},
 		{"latency", tcp, 1, false}, {"connect", tcp, 0, false}, {"connect", ws, 0, false}, {"idle", tcp, 0, false},
+		{"ingest", tcp, 1, false},
 	} {
 		o := small
 		o.QoS, o.Persistent = row.qos, row.persistent
