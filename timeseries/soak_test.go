@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -114,84 +115,138 @@ func TestMillionSeries(t *testing.T) {
 }
 
 // TestSoak lets devices publish, people query and the janitor tidy for as long as XIVELY_SOAK says, 30m for "1", with days
-// that pass in seconds, so that roll-ups and retention have work. Memory must end where it was in the middle.
+// that pass in a quarter of a minute, so that roll-ups and retention have work: points are kept for a week, roll-ups for a
+// month. Memory and the store must end where they were in the middle, and every day that a query sees must be whole.
 func TestSoak(t *testing.T) {
 	length := soak(t, 30*time.Minute)
-	w := &world{dir: t.TempDir(), cfg: Config{KeepPoints: 7 * 24 * time.Hour, KeepRollups: 30 * 24 * time.Hour}}
-	db, err := storage.Open(storage.Config{Dir: w.dir, CheckpointBytes: 16 << 20}, storagetest.Log(t))
+	s := &soakTest{world: &world{dir: t.TempDir(), cfg: Config{KeepPoints: 7 * 24 * time.Hour, KeepRollups: 30 * 24 * time.Hour}}, t: t}
+	db, err := storage.Open(storage.Config{Dir: s.dir, CheckpointBytes: 16 << 20}, storagetest.Log(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { storagetest.Check(t, db, w.dir) })
-	w.open(t, db)
-	w.clock.Store(testNow)
-	const devices = 500
-	name := func(i int) string { return fmt.Sprintf("xi/blue/v1/%s/d/%036d/temp", account, i) }
+	t.Cleanup(func() { storagetest.Check(t, db, s.dir) })
+	s.open(t, db)
+	s.begin = dayStart(dayOf(testNow) + 1)
+	s.clock.Store(s.begin)
 	ctx, cancel := context.WithTimeout(t.Context(), length)
 	defer cancel()
 	var all sync.WaitGroup
-	all.Go(func() { // devices: a round is ten minutes of their time
-		sinks := map[int]func(auth.Principal, string, []byte, *storage.Batch){}
-		for i := range devices {
-			sinks[i] = w.Sink(account, name(i))
-		}
-		j := db.Journal()
-		r := rand.New(rand.NewPCG(1, 1))
-		for ctx.Err() == nil {
-			now := w.clock.Add(600_000)
-			for i := range devices {
-				var csv []byte
-				for k := range int64(20) {
-					csv = fmt.Appendf(csv, "%d,temp,%d.%d,\n", max(testNow, now)-600_000+k*30_000, 20+r.IntN(3), r.IntN(10))
-				}
-				b := j.Begin()
-				sinks[i](admin, "", csv, b)
-				b.Append()
-				b.End()
-			}
-			time.Sleep(20 * time.Millisecond) // a pace, no waiting for anything
-		}
-	})
-	all.Go(func() {
-		for ctx.Err() == nil {
-			if err := w.tidy(ctx); err != nil && ctx.Err() == nil {
-				t.Error(err)
-			}
-			time.Sleep(time.Second)
-		}
-	})
-	queries := 0
-	all.Go(func() {
-		r := rand.New(rand.NewPCG(2, 2))
-		for ; ctx.Err() == nil; queries++ {
-			q := everything()
-			q.Topic, q.Newest = name(r.IntN(devices)), true
-			q.Interval, q.Aggregate = interval{fixed: hourMs}, []string{"avg", "twa"}
-			if _, err := w.Aggregate(ctx, q); err != nil && ctx.Err() == nil {
-				t.Error(err)
-			}
-			if _, err := w.Read(ctx, q); err != nil && ctx.Err() == nil {
-				t.Error(err)
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
-	})
-	middle := 0
-	for i := range 10 {
+	all.Go(func() { s.devices(ctx) })
+	all.Go(func() { s.every(ctx, time.Second, func() error { return s.tidy(ctx) }) })
+	r := rand.New(rand.NewPCG(2, 2))
+	all.Go(func() { s.every(ctx, 20*time.Millisecond, func() error { return s.query(ctx, r) }) })
+	var middle, end figures
+	const steps = 20
+	for i := range steps {
 		select {
 		case <-ctx.Done():
-		case <-time.After(length / 10):
+		case <-time.After(length / steps):
 		}
 		runtime.GC()
-		now, peak := residentMiB(t)
-		if i == 4 {
-			middle = now
+		end = s.figures()
+		if i == steps/2-1 {
+			middle = end
 		}
-		t.Logf("%d points, day %d, store %d MiB, resident %d MiB, at most %d MiB", w.Stats().Points, (w.clock.Load()-testNow)/dayMs, storeBytes(t, w)>>20, now, peak)
+		t.Logf("%v: day %d, %d points, %d queries: resident %d MiB, at most %d MiB, store %d MiB, CPU %v", time.Duration(i+1)*length/steps,
+			(s.clock.Load()-s.begin)/dayMs, s.Stats().Points, s.queries.Load(), end.resident, end.peak, end.store, cpuTime(t).Round(time.Second))
 	}
 	all.Wait()
-	t.Logf("%d queries", queries)
-	if now, _ := residentMiB(t); now > middle*3/2+64 {
-		t.Errorf("%d MiB at the end, %d in the middle", now, middle)
+	if end.resident > middle.resident*5/4+32 {
+		t.Errorf("%d MiB are resident at the end, %d in the middle", end.resident, middle.resident)
 	}
+	if end.store > middle.store*3/2+32 {
+		t.Errorf("the store has %d MiB at the end, %d in the middle", end.store, middle.store)
+	}
+}
+
+type soakTest struct {
+	*world
+	t       *testing.T
+	begin   int64 // of the devices' time
+	queries atomic.Int64
+}
+
+type figures struct{ resident, peak, store int }
+
+func (s *soakTest) figures() figures {
+	now, peak := residentMiB(s.t)
+	return figures{now, peak, int(storeBytes(s.t, s.world) >> 20)}
+}
+
+const (
+	soakDevices = 500
+	soakStep    = 30_000 // milliseconds between two points of a device
+	soakRound   = 600_000
+)
+
+func soakTopic(i int) string { return fmt.Sprintf("xi/blue/v1/%s/d/%036d/temp", account, i) }
+
+// every calls do again and again; what the end of ctx breaks is no error.
+func (s *soakTest) every(ctx context.Context, pause time.Duration, do func() error) {
+	for ctx.Err() == nil {
+		if err := do(); err != nil && ctx.Err() == nil {
+			s.t.Error(err)
+		}
+		time.Sleep(pause) // a pace, no waiting for anything
+	}
+}
+
+// devices publish ten minutes of their time in a round, ten times a second. Each value is the point's place in its day.
+func (s *soakTest) devices(ctx context.Context) {
+	sinks := make([]func(auth.Principal, string, []byte, *storage.Batch), soakDevices)
+	for i := range sinks {
+		sinks[i] = s.Sink(account, soakTopic(i))
+	}
+	j := s.db.Journal()
+	var csv []byte
+	s.every(ctx, 100*time.Millisecond, func() error {
+		from := s.clock.Load()
+		for i := range sinks {
+			csv = csv[:0]
+			for at := from; at < from+soakRound; at += soakStep {
+				csv = fmt.Appendf(csv, "%d,temp,%d.%d,\n", at, (at-s.begin)%dayMs/soakStep, i%10)
+			}
+			b := j.Begin()
+			sinks[i](admin, "", csv, b)
+			b.Append()
+			b.End()
+		}
+		s.clock.Add(soakRound)
+		return nil
+	})
+}
+
+// query asks for a device's days, hours, chart and newest points, and looks whether the days are whole.
+func (s *soakTest) query(ctx context.Context, r *rand.Rand) error {
+	s.queries.Add(1)
+	i := r.IntN(soakDevices)
+	q := everything()
+	q.Topic = soakTopic(i)
+	q.Interval, q.Aggregate = interval{days: 1, zone: time.UTC}, []string{"count", "min", "max"}
+	days, err := s.Aggregate(ctx, q)
+	if err != nil {
+		return err
+	}
+	const perDay = dayMs / soakStep
+	part := float64(i%10) / 10
+	for n, d := range days {
+		if n > 0 && n < len(days)-1 && (d.Values[0] != perDay || d.Values[1] != part || d.Values[2] != perDay-1+part) {
+			return fmt.Errorf("device %d, day %d of %d: %v", i, n, len(days), d.Values)
+		}
+	}
+	q.Interval, q.Aggregate = interval{fixed: hourMs}, []string{"avg", "twa", "rate"}
+	if _, err := s.Aggregate(ctx, q); err != nil {
+		return err
+	}
+	q = everything()
+	q.Topic, q.Points, q.From = soakTopic(i), 500, s.clock.Load()-7*dayMs
+	if _, err := s.Downsample(ctx, q); err != nil {
+		return err
+	}
+	q.Newest, q.PageSize = true, 10
+	page, err := s.Read(ctx, q)
+	if err == nil && s.clock.Load() > s.begin+soakRound && len(page.Points) != 10 {
+		return fmt.Errorf("device %d has %d newest points", i, len(page.Points))
+	}
+	return err
 }
