@@ -128,7 +128,7 @@ export function Chart({ label, times, lines, height = 220, range, onZoom, onRese
       box.append(head);
       let column = 1;
       lines.forEach((l, n) => {
-        let v = self.data[column][i] as number | null | undefined;
+        let v = stacked ? (self.data[column][i] as number | null | undefined) : near(self, column, i);
         if (stacked && n + 1 < lines.length && typeof v === 'number') v -= (self.data[column + 1][i] as number) ?? 0;
         column += l.low && l.high ? 3 : 1;
         if (v === null || v === undefined || (stacked && v === 0)) return;
@@ -143,10 +143,27 @@ export function Chart({ label, times, lines, height = 220, range, onZoom, onRese
         row.append(mark, name, shown);
         box.append(row);
       });
+      if (box.childElementCount === 1) { box.style.display = 'none'; return; }
       box.style.display = 'block';
       const left = self.cursor.left! + self.over.offsetLeft;
       const flip = left > self.width / 2;
       box.style.transform = `translate(${flip ? left - box.offsetWidth - 12 : left + 12}px, 8px)`;
+    }
+
+    // Lines with times of their own have no value at most places of the axis: the next point beside the cursor is told.
+    function near(self: uPlot, column: number, i: number): number | null | undefined {
+      const values = self.data[column] as (number | null | undefined)[];
+      const [xs, at] = [self.data[0], self.valToPos(self.data[0][i], 'x')];
+      for (let d = 0; d < values.length; d++) {
+        let close = false;
+        for (const n of [i - d, i + d]) {
+          if (n < 0 || n >= values.length || Math.abs(self.valToPos(xs[n], 'x') - at) > 16) continue;
+          if (values[n] !== undefined) return values[n];
+          close = true;
+        }
+        if (!close) return undefined;
+      }
+      return undefined;
     }
 
     return () => { u.destroy(); plot.current = null; };

@@ -21,10 +21,10 @@ const local = (t: number) => {
 export function RangePicker({ range, onChange, onRefresh, busy }: Props) {
   const [open, { close, toggle }] = useDisclosure();
   return (
-    <Group gap={6} wrap="nowrap">
+    <Group gap={6} wrap="nowrap" miw={0}>
       <Popover opened={open} onChange={(o) => { if (!o) close(); }} position="bottom-end" shadow="md" trapFocus returnFocus>
         <Popover.Target>
-          <Button variant="default" leftSection={<IconClock size={16} />} onClick={toggle} aria-haspopup="dialog"><span className="clip">{nameOf(range, Date.now())}</span></Button>
+          <Button variant="default" miw={0} leftSection={<IconClock size={16} />} onClick={toggle} aria-haspopup="dialog"><span className="clip">{nameOf(range, Date.now())}</span></Button>
         </Popover.Target>
         <Popover.Dropdown p={0} aria-label="Span of time">
           <Choice range={range} choose={(r) => { onChange(r); close(); }} />

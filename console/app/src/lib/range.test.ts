@@ -13,8 +13,9 @@ test('spans are read from the address, and what is wrong there is the last day',
 test('ranges have names', () => {
   expect(nameOf({ from: '24h', to: '' }, now)).toBe('Last 24 hours');
   expect(nameOf({ from: '45m', to: '' }, now)).toBe('Last 45m');
-  expect(nameOf(rangeOf(now - 3_600_000, now), now)).toBe('2026-03-01 11:00 – 12:00');
-  expect(nameOf(rangeOf(now - 86_400_000, now), now)).toBe('2026-02-28 12:00 – 2026-03-01 12:00');
+  expect(nameOf(rangeOf(now - 3_600_000, now), now)).toBe('03-01 11:00 – 12:00');
+  expect(nameOf(rangeOf(now - 300 * 86_400_000, now), now)).toBe('2025-05-05 12:00 – 03-01 12:00');
+  expect(nameOf(rangeOf(now - 86_400_000, now), now)).toBe('02-28 12:00 – 03-01 12:00');
 });
 
 test('steps cut a span into parts that can be read', () => {

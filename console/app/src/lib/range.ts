@@ -36,9 +36,11 @@ export function nameOf(range: Range, now: number): string {
   if (preset && range.to === '') return preset[1];
   if (isLive(range)) return `Last ${range.from}`;
   const [from, to] = spanOf(range, now);
+  const year = absolute(now).slice(0, 5);
+  const short = (t: string) => (t.startsWith(year) ? t.slice(5) : t); // this year goes without saying
   const a = absolute(from).slice(0, 16);
   const b = absolute(to).slice(0, 16);
-  return `${a} – ${a.slice(0, 10) === b.slice(0, 10) ? b.slice(11) : b}`;
+  return `${short(a)} – ${a.slice(0, 10) === b.slice(0, 10) ? b.slice(11) : short(b)}`;
 }
 
 // Widths of bars and of aggregates that people can read off an axis.
