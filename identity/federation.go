@@ -75,6 +75,8 @@ func newFederation(now func() time.Time, private bool) *federation {
 	return f
 }
 
+var errNotPublic = errors.New("not a public address; private_providers allows it")
+
 // publicOnly looks at the address that is really dialled, after names are resolved.
 func publicOnly(_, address string, _ syscall.RawConn) error {
 	at, err := netip.ParseAddrPort(address)
@@ -83,7 +85,7 @@ func publicOnly(_, address string, _ syscall.RawConn) error {
 	}
 	ip := at.Addr().Unmap()
 	if !ip.IsGlobalUnicast() || ip.IsPrivate() || reservedRanges(ip) {
-		return fmt.Errorf("%s is not a public address; private_providers allows it", ip)
+		return fmt.Errorf("%s: %w", ip, errNotPublic)
 	}
 	return nil
 }

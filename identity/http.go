@@ -71,6 +71,7 @@ func (s *Service) Routes(g *echo.Group) {
 	route(http.MethodGet, "/identity-providers/:id", s.getProvider)
 	route(http.MethodPut, "/identity-providers/:id", s.putProvider)
 	route(http.MethodDelete, "/identity-providers/:id", s.deleteProvider)
+	route(http.MethodPost, "/identity-providers/:id/test", s.postTestProvider)
 
 	route(http.MethodGet, "/setup", s.getSetup)
 	route(http.MethodPost, "/setup", s.postSetup)

@@ -29,17 +29,18 @@ const (
 // OpenIDRoutes mounts what lies outside of /api/v1: the OpenID provider, and the way to sign in at another one.
 func (s *Service) OpenIDRoutes(g *echo.Group) {
 	route := func(method, path string, h echo.HandlerFunc) { g.Add(method, path, h, rest.PlainErrors) }
+	visit := func(path string, h echo.HandlerFunc) { g.GET(path, h, rest.PlainErrors, rest.PageErrors) } // browsers navigate there
 	route(http.MethodGet, "/.well-known/openid-configuration", s.getDiscovery)
 	route(http.MethodGet, "/.well-known/jwks.json", s.getJWKS)
-	route(http.MethodGet, authorizePath, s.getAuthorize)
+	visit(authorizePath, s.getAuthorize)
 	route(http.MethodPost, "/oauth2/token", s.postToken)
 	route(http.MethodPost, "/oauth2/revoke", s.postRevoke)
 	route(http.MethodGet, "/oauth2/userinfo", s.getUserInfo)
 	route(http.MethodPost, "/oauth2/userinfo", s.getUserInfo)
 
-	route(http.MethodGet, "/oauth2/start", s.getStart)
-	route(http.MethodGet, "/api/authentication/oauth/authenticate", s.getStart) // where mobile apps begin
-	route(http.MethodGet, callbackPath, s.getCallback)
+	visit("/oauth2/start", s.getStart)
+	visit("/api/authentication/oauth/authenticate", s.getStart) // where mobile apps begin
+	visit(callbackPath, s.getCallback)
 }
 
 func (s *Service) getDiscovery(c echo.Context) error {

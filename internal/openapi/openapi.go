@@ -189,11 +189,16 @@ func errorResponses() object {
 	for status, text := range failures {
 		for shape, schema := range map[string]object{
 			"": refTo("Error"), "Plain": refTo("PlainError"), "OAuth": {"anyOf": []any{refTo("OAuthError"), refTo("PlainError")}},
+			"Page": refTo("PlainError"),
 		} {
 			if shape == "OAuth" && status > http.StatusUnauthorized {
 				continue
 			}
-			one := object{"description": text, "content": object{"application/json": object{"schema": schema}}}
+			content := object{"application/json": object{"schema": schema}}
+			if shape == "Page" {
+				content["text/html"] = object{"schema": object{"type": "string"}}
+			}
+			one := object{"description": text, "content": content}
 			if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
 				one["headers"] = object{"Retry-After": object{"description": "Seconds.", "schema": object{"type": "integer"}}}
 			}

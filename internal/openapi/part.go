@@ -37,7 +37,7 @@ type operation struct {
 	List     string   // "devices Device": the same for a list with paging
 	Answer   any      // what is in no envelope
 	Sends    []string // types of an answer that is not JSON
-	Moves    bool     // answers with a redirect
+	Moves    bool     // answers with a redirect; errors come as a page to browsers, as PlainError to others
 	OAuth    bool     // errors 400 and 401 have OAuth's shape, or the usual one
 	Empty    bool     // answers without a body
 	Upgrades bool     // answers with another protocol
@@ -110,6 +110,8 @@ func (p *part) operation(method, path string, op operation) (object, error) {
 		switch {
 		case op.OAuth && status <= http.StatusUnauthorized:
 			shape = "OAuth"
+		case op.Moves:
+			shape = "Page"
 		case p.Plain:
 			shape = "Plain"
 		}

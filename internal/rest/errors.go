@@ -53,9 +53,12 @@ func ErrorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 		case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 			h.Set("Retry-After", strconv.Itoa(int((p.retry+time.Second-1)/time.Second)))
 		}
-		if c.Request().Method == http.MethodHead {
+		switch {
+		case c.Request().Method == http.MethodHead:
 			err = c.NoContent(p.status)
-		} else {
+		case wantsPage(c):
+			err = sendErrorPage(c, p, id)
+		default:
 			err = c.JSON(p.status, p.body(plainErrors(c), id))
 		}
 		if err != nil {
