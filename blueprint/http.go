@@ -22,6 +22,7 @@ func (s *Service) Routes(g *echo.Group) {
 	s.importRoutes(g)
 	s.exportRoutes(g)
 	s.searchRoutes(g)
+	s.previewRoutes(g)
 	g.POST("/batch", s.batch)
 }
 
