@@ -26,7 +26,7 @@ type API interface {
 type object = map[string]any
 
 const (
-	parallel   = 6 // requests at a time
+	parallel   = 32 // requests at a time: each waits for the disk, and they share that
 	mostUsers  = 500
 	listPage   = 1000
 	importPoll = 300 * time.Millisecond
