@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"xively/identity"
+	"xively/internal/auth"
 	"xively/internal/rest"
 	"xively/logging"
 	"xively/operate"
@@ -211,4 +213,9 @@ func (f *figures) Mail() operate.Mail {
 
 func (f *figures) SendTestMail(ctx context.Context, to string) error {
 	return f.p.identity.SendTestMail(ctx, to)
+}
+
+// Did writes what an operator did into the account's log, as identity's events are.
+func (f *figures) Did(who auth.Principal, action, object, remote string) {
+	f.p.events.Audited(identity.Event{AccountID: who.AccountID, UserID: who.UserID, Action: action, ObjectType: "server", ObjectID: object, Remote: remote})
 }

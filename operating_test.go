@@ -197,6 +197,7 @@ func TestBackupRoutes(t *testing.T) {
 	if status, body := s.get(token, "/api/v1/backups/"+name+"/file"); status != http.StatusOK || float64(len(body)) != one["bytes"] {
 		t.Errorf("the file: %d, %d bytes of %v", status, len(body), one["bytes"])
 	}
+	eventually(t, "the log says who has the backup", func() bool { return s.logged(token, "backup.downloaded") })
 	for body, status := range map[string]int{`{"everyHours":24,"keep":3}`: 200, `{"everyHours":-1}`: 400, `{"keep":0}`: 400, `{"everyHours":100000}`: 400} {
 		var in object
 		if err := json.Unmarshal([]byte(body), &in); err != nil {

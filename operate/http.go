@@ -1,6 +1,7 @@
 package operate
 
 import (
+	"fmt"
 	"net/mail"
 	"path/filepath"
 	"strconv"
@@ -97,7 +98,7 @@ func (s *Service) postBackup(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s.log.Info("backup asked for", "name", one.Name, "account_id", rest.Caller(c).AccountID, "user_id", rest.Caller(c).UserID, "remote", c.RealIP())
+	s.source.Did(rest.Caller(c), "backup.created", one.Name, c.RealIP())
 	if wait, _ := rest.Bool(c.QueryParam("wait")); wait {
 		if one, err = s.backups.await(c.Request().Context(), one.Name); err != nil {
 			return err
@@ -122,7 +123,7 @@ func (s *Service) getBackupFile(c echo.Context) error {
 	if one.State != "done" {
 		return fault.New(fault.Conflict, "The backup is not done.")
 	}
-	s.log.Info("backup downloaded", "name", one.Name, "account_id", rest.Caller(c).AccountID, "user_id", rest.Caller(c).UserID, "remote", c.RealIP())
+	s.source.Did(rest.Caller(c), "backup.downloaded", one.Name, c.RealIP())
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentType, "application/zstd")
 	h.Set("Cache-Control", "no-store")
@@ -139,7 +140,7 @@ func (s *Service) deleteBackup(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s.log.Info("backup removed", "name", one.Name, "account_id", rest.Caller(c).AccountID, "user_id", rest.Caller(c).UserID, "remote", c.RealIP())
+	s.source.Did(rest.Caller(c), "backup.deleted", one.Name, c.RealIP())
 	return rest.One(c, "backup", one)
 }
 
@@ -176,6 +177,7 @@ func (s *Service) putSchedule(c echo.Context) error {
 	if err := s.backups.setSchedule(v); err != nil {
 		return err
 	}
+	s.source.Did(rest.Caller(c), "backup.scheduled", fmt.Sprintf("every %d hours, keep %d", v.EveryHours, v.Keep), c.RealIP())
 	return s.getSchedule(c)
 }
 

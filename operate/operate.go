@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"xively/internal/auth"
 	"xively/storage"
 )
 
@@ -25,6 +26,8 @@ type Source interface {
 	Certificate() Certificate
 	Limits(account string) ([]Limit, error)
 	Mail() Mail
+	// Did tells the account's log what an admin did, such as "backup.downloaded"; object is the backup's name or another's.
+	Did(who auth.Principal, action, object, remote string)
 	// SendTestMail returns when the mail server has taken the mail, or why it has not.
 	SendTestMail(ctx context.Context, to string) error
 }

@@ -2,6 +2,7 @@ package operate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"xively/internal/auth"
 	"xively/storage"
 	"xively/storage/storagetest"
 )
@@ -18,6 +20,7 @@ type fake struct {
 	traffic Traffic
 	server  Server
 	cert    Certificate
+	broken  error // of the log
 }
 
 func (f *fake) Operator(account string) bool               { return account == "a" }
@@ -28,11 +31,14 @@ func (f *fake) Server() Server                             { return f.server }
 func (f *fake) Certificate() Certificate                   { return f.cert }
 func (f *fake) Limits(string) ([]Limit, error)             { return nil, nil }
 func (f *fake) Mail() Mail                                 { return Mail{} }
+func (f *fake) Did(auth.Principal, string, string, string) {}
 func (f *fake) SendTestMail(context.Context, string) error { return nil }
 func (f *fake) LogHistogram(context.Context, string, time.Time, time.Time, time.Duration) ([]LogBucket, error) {
-	return nil, nil
+	return nil, f.broken
 }
-func (f *fake) LogTroubles(context.Context, string, time.Time) ([]Trouble, error) { return nil, nil }
+func (f *fake) LogTroubles(context.Context, string, time.Time) ([]Trouble, error) {
+	return nil, f.broken
+}
 
 type world struct {
 	*Service
@@ -263,5 +269,41 @@ func TestAlike(t *testing.T) {
 	})
 	if got := fmt.Sprintln(len(all), all[0].Text, all[0].Count, all[1].Text, all[1].Count, all[1].Sources, all[1].SourceID, all[2].Text); got != "3 cannot open \"a\" 2 fan 8 failed 3 2 d2 once\n" {
 		t.Errorf("grouped: %s", got)
+	}
+}
+
+// TestBrokenLog: the overview is for the hour in which something is broken.
+func TestBrokenLog(t *testing.T) {
+	dir, db := folder(t)
+	w := newWorld(t, dir, db)
+	w.broken = errors.New("chunk damaged")
+	o, err := w.overview(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Attention[0].Code != "log" || o.Attention[0].Severity != "critical" || len(o.Logs.Hours) != 25 || o.Server == nil {
+		t.Errorf("with a broken log: %+v", o)
+	}
+	if text, err := w.live(t.Context(), "a", true); err != nil || !strings.Contains(text, `"severities":null`) {
+		t.Errorf("live with a broken log: %s, %v", text, err)
+	}
+}
+
+// TestStopEndsBackup: a stop does not wait for a backup, which leaves nothing.
+func TestStopEndsBackup(t *testing.T) {
+	dir, db := folder(t)
+	w := newWorld(t, dir, db)
+	w.backups.stop() // as close does, so that the backup meets it at its first byte
+	if _, err := w.backups.begin(byHand); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(w.cfg.Dir + "/*"); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+	if _, err := w.backups.begin(byHand); err == nil {
+		t.Error("begun after the end")
 	}
 }

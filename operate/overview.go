@@ -3,6 +3,7 @@ package operate
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -79,9 +80,8 @@ func (s *Service) overview(ctx context.Context, account string) (o Overview, err
 	}
 	o.Traffic, o.Rates = s.look(account)
 	o.History = s.history(account)
-	if o.Logs, err = s.logFigures(ctx, account, now); err != nil {
-		return o, err
-	}
+	var logErr error
+	o.Logs, logErr = s.logFigures(ctx, account, now)
 	o.Attention = []Attention{}
 	if s.source.Operator(account) {
 		if o.Server, err = s.serverView(now); err != nil {
@@ -90,18 +90,19 @@ func (s *Service) overview(ctx context.Context, account string) (o Overview, err
 		o.Attention = s.serverAttention(o.Server, now)
 	}
 	troubles, err := s.source.LogTroubles(ctx, account, now.Add(-24*time.Hour))
+	if logErr = errors.Join(logErr, err); logErr != nil { // all the more the rest is wanted
+		s.log.Error("log not read for the overview", "err", logErr)
+		o.Attention = append(o.Attention, Attention{Code: "log", Severity: "critical", Text: "The log cannot be searched now, so its figures are missing."})
+	}
 	o.Attention = append(o.Attention, alike(troubles)...)
 	slices.SortStableFunc(o.Attention, func(a, b Attention) int { return cmp.Compare(rank(a.Severity), rank(b.Severity)) })
-	return o, err
+	return o, nil
 }
 
 func (s *Service) logFigures(ctx context.Context, account string, now time.Time) (f LogFigures, err error) {
 	f.Severities = map[string]int{}
 	from := now.Add(-24 * time.Hour)
 	found, err := s.source.LogHistogram(ctx, account, from, now, time.Hour)
-	if err != nil {
-		return f, err
-	}
 	byTime := map[int64]LogBucket{}
 	for _, b := range found {
 		byTime[b.Time] = b
@@ -117,7 +118,7 @@ func (s *Service) logFigures(ctx context.Context, account string, now time.Time)
 			f.Severities[severity] += n
 		}
 	}
-	return f, nil
+	return f, err // with empty hours
 }
 
 func (s *Service) serverView(now time.Time) (*ServerView, error) {
