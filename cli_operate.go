@@ -299,3 +299,69 @@ or be empty: to go back to a backup, stop the server, move its folder away, and 
 	required(cmd, "data")
 	return cmd
 }
+
+func newServerCommand() *cobra.Command {
+	cmd := group("server", "Show the server's certificate and mail settings, and send a test mail")
+	cmd.AddCommand(
+		newShowCommand("certificate", "Show the certificate that clients are shown", "/api/v1/server/certificate", "certificate",
+			column{"SOURCE", "source"}, column{"SUBJECT", "subject"}, column{"NAMES", "names"}, column{"ISSUER", "issuer"}, column{"NOT BEFORE", "notBefore"},
+			column{"NOT AFTER", "notAfter"}, column{"KEY", "key"}, column{"SHA-256", "sha256"}),
+		newShowCommand("mail", "Show how mails go out", "/api/v1/server/mail", "mail",
+			column{"CONFIGURED", "configured"}, column{"HOST", "host"}, column{"PORT", "port"}, column{"SECURITY", "security"}, column{"USER", "user"},
+			column{"FROM", "from"}, column{"FAILED", "failed"}, column{"LINKS TO", "publicUrl"}),
+		newTestMailCommand())
+	return cmd
+}
+
+// newShowCommand returns a command that shows one object.
+func newShowCommand(use, short, path, key string, columns ...column) *cobra.Command {
+	var (
+		server serverFlags
+		out    output
+	)
+	cmd := &cobra.Command{
+		Use:   use,
+		Short: short,
+		Args:  exactArgs(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := server.signedIn()
+			if err != nil {
+				return err
+			}
+			one, err := c.one(cmd.Context(), http.MethodGet, path, nil, key)
+			if err != nil {
+				return err
+			}
+			return out.one(cmd.OutOrStdout(), one, columns...)
+		},
+	}
+	server.register(cmd)
+	out.register(cmd)
+	return cmd
+}
+
+func newTestMailCommand() *cobra.Command {
+	var server serverFlags
+	cmd := &cobra.Command{
+		Use:   "test-mail ADDRESS",
+		Short: "Send a mail, to see whether mails arrive",
+		Args:  exactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := server.signedIn()
+			if err != nil {
+				return err
+			}
+			r, err := c.one(cmd.Context(), http.MethodPost, "/api/v1/server/mail/test", object{"to": args[0]}, "mailTest")
+			if err != nil {
+				return err
+			}
+			if r["sent"] != true {
+				return fmt.Errorf("the mail was not sent: %s", cell(r["error"]))
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "The mail server took the mail to %s in %s s\n", args[0], cell(r["seconds"]))
+			return nil
+		},
+	}
+	server.register(cmd)
+	return cmd
+}

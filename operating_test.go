@@ -236,3 +236,44 @@ func (s *testServer) get(token, path string) (int, []byte) {
 	}
 	return resp.StatusCode, body
 }
+
+// TestOperatingCommands: what the routes answer, as people see it.
+func TestOperatingCommands(t *testing.T) {
+	dir, _ := newData(t, testEmail)
+	s := start(t, dir)
+	sh := newShell(t, s)
+	sh.login()
+	for _, row := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"overview"}, exitOK, "There is no backup yet"},
+		{[]string{"overview", "-o", "json"}, exitOK, `"uptimeSeconds"`},
+		{[]string{"limits"}, exitOK, "logging.retention"},
+		{[]string{"server", "certificate"}, exitOK, "localhost"},
+		{[]string{"server", "mail", "-o", "csv"}, exitOK, "starttls"},
+		{[]string{"server", "test-mail", "ann@example.com"}, exitFailed, "mail.host"},
+		{[]string{"server", "test-mail", "nobody"}, exitFailed, "e-mail address"},
+		{[]string{"backup", "schedule", "--every", "24", "--keep", "3"}, exitOK, "xively restore"},
+		{[]string{"backup", "schedule", "-o", "json"}, exitOK, `"everyHours": 24`},
+		{[]string{"backup", "schedule", "--keep", "0"}, exitFailed, "keep"},
+		{[]string{"backup", "delete", "nothing"}, exitNotFound, "nothing"},
+		{[]string{"backup", "download", "nothing", filepath.Join(t.TempDir(), "x")}, exitNotFound, ""},
+		{[]string{"backup", "file", filepath.Join(t.TempDir(), "x"), "--data", dir}, exitFailed, "in use"},
+		{[]string{"restore", "nothing", "--data", filepath.Join(t.TempDir(), "y")}, exitFailed, "no such file"},
+		{[]string{"restore", "nothing"}, exitUsage, "--data"},
+	} {
+		out, errOut := sh.run(row.code, "", row.args...)
+		if !strings.Contains(out+errOut, row.want) {
+			t.Errorf("xively %s: no %q in %s%s", strings.Join(row.args, " "), row.want, out, errOut)
+		}
+	}
+	s.stop()
+	file, to := filepath.Join(t.TempDir(), "offline"), filepath.Join(t.TempDir(), "restored")
+	sh.run(exitOK, "", "backup", "file", file, "--data", dir)
+	sh.run(exitOK, "", "restore", file, "--data", to)
+	sh.run(exitFailed, "", "backup", "file", file, "--data", dir) // never over a file
+	again := start(t, to)
+	again.signIn(testEmail)
+}
