@@ -56,6 +56,7 @@ var mayImport = map[string]struct {
 	"broker/packet":     {"", "the codec is pure: bytes in, packets out"},
 	"blueprint/search":  {"", "the index is pure: documents in, ids out"},
 	"broker/topic":      {"", "topics and their trees are pure"},
+	"internal/throttle": {"internal/fault internal/rest", "counting by name is below the modules that do it"},
 	"internal/fault":    {"", "the error vocabulary is below everything"},
 	"internal/auth":     {"", "the caller's type is below everything"},
 	"internal/bench":    {"broker/packet broker", "the load generator measures any broker: of ours it shares the codec, and its tests run it against our broker"},

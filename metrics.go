@@ -76,6 +76,7 @@ func (p *platform) metrics() []metric {
 
 		{"blueprint_sets_waiting", "changes of device fields over MQTT not applied yet", float64(d.SetsWaiting)},
 		{"blueprint_sets_paced_total", "publishes of such changes held back: too many were waiting", float64(d.SetsPaced)},
+		{"blueprint_codes_paced_total", "association codes turned away: too many wrong ones before", float64(d.CodesPaced)},
 
 		{"goroutines", "goroutines", float64(runtime.NumGoroutine())},
 		{"memory_bytes", "memory taken from the system", float64(memoryBytes())},

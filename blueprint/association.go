@@ -7,17 +7,26 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"xively/internal/auth"
 	"xively/internal/fault"
 	"xively/internal/rest"
+	"xively/internal/throttle"
 )
 
 // An association code brings a device to a user: printed on the device or shown by it, typed into an app, it moves the
 // device into the user's organization. A device has one code at most, a code works once and for association_code_life.
-// Stored is the SHA-256 of a code; it has 60 random bits, which nobody guesses over HTTP.
+// Stored is the SHA-256 of a code; it has 60 random bits, which nobody guesses over HTTP. That nobody tries for long
+// either, wrong codes are counted by the user and by the address they come from: codesOfUser or codesOfAddress at once,
+// and one more each codeEvery. A right code does not count, and who is held up may go on after a moment.
 const (
+	codesOfUser    = 10
+	codesOfAddress = 30
+	codeEvery      = 30 * time.Second
+
 	codesBucket  = "blueprint.codes"
 	codeOfBucket = "blueprint.codeof"
 	codeLetters  = "0123456789ABCDEFGHJKMNPQRSTVWXYZ" // Crockford's: no I, L, O, U
@@ -109,15 +118,59 @@ func (s *Service) startAssociation(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	who := callerOf(c)
+	user, address := who.names(in)
+	if err := s.codes.take(user, address); err != nil {
+		return err
+	}
 	var device *object
-	err = s.updateFor(callerOf(c), func(t *txn) (err error) {
+	err = s.updateFor(who, func(t *txn) (err error) {
 		device, err = t.associate(in)
 		return err
 	})
+	if fault.KindOf(err) != fault.NotFound {
+		s.codes.giveBack(user, address) // it was right, or the request was wrong in something else
+	}
 	if err != nil {
 		return err
 	}
 	return rest.JSON(c, map[string]string{"deviceId": device.ID})
+}
+
+// codeGuesses counts wrong codes.
+type codeGuesses struct{ users, addresses *throttle.Throttle }
+
+func (g *codeGuesses) init(now func() time.Time) {
+	g.users, g.addresses = throttle.New(now, codesOfUser, codeEvery), throttle.New(now, codesOfAddress, codeEvery)
+}
+
+// names are what a code is counted by: the user and the address. A back-end application asks for many people from one
+// address, so that each of them counts.
+func (c caller) names(in map[string]any) (user, address string) {
+	user = c.p.AccountID + " " + c.p.ID
+	if c.p.Kind != auth.Application {
+		return user, c.remote
+	}
+	endUser, _ := in["endUserId"].(string)
+	return user + " " + cut(endUser, 40), ""
+}
+
+// take counts a code before it is looked at, so that many at once are not all looked at.
+func (g *codeGuesses) take(user, address string) error {
+	const text = "There were too many wrong association codes. Wait a while, look at the code again, and try once more."
+	if !g.users.Take(user) {
+		return g.users.Check(user, text)
+	}
+	if !g.addresses.Take(address) {
+		g.users.GiveBack(user)
+		return g.addresses.Check(address, text)
+	}
+	return nil
+}
+
+func (g *codeGuesses) giveBack(user, address string) {
+	g.users.GiveBack(user)
+	g.addresses.GiveBack(address)
 }
 
 // associate moves the device of a code into an end user's organization, or the organization named.

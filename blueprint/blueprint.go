@@ -99,6 +99,7 @@ type Service struct {
 	reflector reflector
 	setter    setter
 	jobs      jobs
+	codes     codeGuesses
 	finder    finder
 	locator   locator
 
@@ -117,6 +118,7 @@ func New(cfg Config, db *storage.DB, log *slog.Logger) *Service {
 	s.reflector.init(s)
 	s.setter.init(s)
 	s.jobs.init()
+	s.codes.init(func() time.Time { return s.now() })
 	s.locator.log, s.locator.path = log, s.cfg.GeoIPFile
 	if s.cfg.ReverseDNS {
 		s.locator.names.open(s.presence.named)
@@ -145,6 +147,7 @@ func (s *Service) Close() error {
 type Stats struct {
 	SetsWaiting int   // changes that came over MQTT and are not applied yet
 	SetsPaced   int64 // publishes of such changes that were held back because too many waited
+	CodesPaced  int64 // association codes not looked at because too many wrong ones came before
 }
 
 // Stats returns the counters.
@@ -152,7 +155,7 @@ func (s *Service) Stats() Stats {
 	q := &s.setter
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return Stats{SetsWaiting: len(q.waiting), SetsPaced: q.paced}
+	return Stats{SetsWaiting: len(q.waiting), SetsPaced: q.paced, CodesPaced: s.codes.users.Refused() + s.codes.addresses.Refused()}
 }
 
 // Epoch changes whenever an earlier answer of MayPublish, MaySubscribe, MayReceive or Channel may have become wrong.

@@ -93,6 +93,7 @@ func (w *world) tenant(token string) *tenant {
 
 type answer struct {
 	status int
+	header http.Header
 	text   string
 	body   map[string]any
 }
@@ -120,7 +121,7 @@ func (w *world) call(token, method, path string, body any, header ...string) ans
 	}
 	rec := httptest.NewRecorder()
 	w.e.ServeHTTP(rec, r)
-	a := answer{status: rec.Code, text: rec.Body.String()}
+	a := answer{status: rec.Code, header: rec.Header(), text: rec.Body.String()}
 	_ = json.Unmarshal(rec.Body.Bytes(), &a.body)
 	return a
 }

@@ -202,7 +202,7 @@ func (s *Service) checkAppToken(appID, accountID, token, remote string) (a Appli
 			return a, err
 		}
 	}
-	s.addresses.count(remote)
+	s.addresses.Count(remote)
 	return Application{}, refuse
 }
 

@@ -267,7 +267,7 @@ func (s *Service) getUserID(c echo.Context) error {
 // many addresses.
 func (s *Service) lookedFor(c echo.Context, app Application) {
 	if app.Type == endUserApp {
-		s.addresses.count(c.RealIP())
+		s.addresses.Count(c.RealIP())
 	}
 }
 
@@ -309,7 +309,7 @@ func (s *Service) postForgotPassword(c echo.Context) error {
 	if err := s.addresses.check(c.RealIP()); err != nil {
 		return err
 	}
-	s.addresses.count(c.RealIP())
+	s.addresses.Count(c.RealIP())
 	s.ForgotPassword(r.AccountID, r.EmailAddress)
 	return answerSuccess(c)
 }

@@ -10,6 +10,7 @@ import (
 
 	"xively/internal/auth"
 	"xively/internal/fault"
+	"xively/internal/throttle"
 	"xively/storage"
 )
 
@@ -122,8 +123,8 @@ type Service struct {
 	keys       *keyring
 	hash       *hasher
 	lockout    *lockout
-	addresses  *throttle // wrong secrets by the address they came from
-	mails      *throttle // mails asked for by the address they go to
+	addresses  addresses          // wrong secrets by the address they came from
+	mails      *throttle.Throttle // mails asked for by the address they go to
 	sessions   *recent[Session]
 	apiKeys    *recent[keyHolder]
 	touched    touches
@@ -145,8 +146,8 @@ func New(cfg Config, db *storage.DB, dir Directory, log *slog.Logger) (*Service,
 	clock := func() time.Time { return s.now() }
 	s.hash = newHasher(hashParams{memoryKiB: cfg.PasswordMemoryKiB, passes: cfg.PasswordPasses, threads: 1})
 	s.lockout = newLockout(clock)
-	s.addresses = newThrottle(clock, addressBurst, addressEvery)
-	s.mails = newThrottle(clock, mailBurst, mailEvery)
+	s.addresses = addresses{throttle.New(clock, addressBurst, addressEvery)}
+	s.mails = throttle.New(clock, mailBurst, mailEvery)
 	s.outbox = newOutbox(log)
 	s.federation = newFederation(clock, cfg.PrivateProviders)
 	s.mailer = cfg.Mail.mailer(log)
@@ -200,7 +201,7 @@ type Stats struct {
 // Stats returns the counters.
 func (s *Service) Stats() Stats {
 	return Stats{PasswordHashes: s.hash.done.Load(), PasswordRefused: s.hash.refused.Load(),
-		LockedOut: s.lockout.refused.Load(), Throttled: s.addresses.refused.Load(), MailsDropped: s.outbox.dropped.Load(),
+		LockedOut: s.lockout.refused.Load(), Throttled: s.addresses.Refused(), MailsDropped: s.outbox.dropped.Load(),
 		Sessions: s.sessions.len()}
 }
 
@@ -298,6 +299,6 @@ func (s *Service) mayTry(key lockoutKey, remote string) error {
 }
 
 func (s *Service) failed(key lockoutKey, remote string) {
-	s.addresses.count(remote)
+	s.addresses.Count(remote)
 	s.lockout.failed(key)
 }

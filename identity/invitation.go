@@ -139,7 +139,7 @@ func (s *Service) invitation(token, remote string) (i Invitation, err error) {
 		return err
 	})
 	if err != nil {
-		s.addresses.count(remote)
+		s.addresses.Count(remote)
 	}
 	return i, err
 }

@@ -64,7 +64,7 @@ var (
 
 // mailReset makes a token and mails it, after the answer to the request and not more often than mails allows.
 func (s *Service) mailReset(u User, accountName string, kind mailKind) {
-	if !s.mails.take(u.AccountID + " " + foldEmail(u.EmailAddress)) {
+	if !s.mails.Take(u.AccountID + " " + foldEmail(u.EmailAddress)) {
 		return
 	}
 	s.outbox.add(func(ctx context.Context) error {
@@ -107,7 +107,7 @@ func (s *Service) resetPassword(ctx context.Context, userID, token, password, re
 	}
 	r, u, err := s.checkReset(userID, token)
 	if err != nil {
-		s.addresses.count(remote)
+		s.addresses.Count(remote)
 		return err
 	}
 	hash, err := s.hashNewPassword(ctx, password, u.EmailAddress)

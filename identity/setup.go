@@ -52,7 +52,7 @@ func (s *Service) setUp(ctx context.Context, token, accountName, email, password
 		return "", err
 	}
 	if subtle.ConstantTimeCompare([]byte(token), []byte(s.setupToken)) != 1 {
-		s.addresses.count(from.remote)
+		s.addresses.Count(from.remote)
 		return "", fault.New(fault.Unauthenticated, "This set-up link is not valid. Use the one printed at the last start.")
 	}
 	needed, err := s.setupNeeded()

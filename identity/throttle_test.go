@@ -46,20 +46,3 @@ func TestI11GuessingFromOneAddress(t *testing.T) {
 	a.want(200, "POST", "users/"+u.ID+"/change-password-with-token", fmt.Sprintf(`{"passwordResetToken":%q,"newPassword":"a wholly Odd 1 here"}`, token), "From: 198.51.100.77")
 	a.want(200, "POST", "auth/login-user", strings.Replace(right, annPassword, "a wholly Odd 1 here", 1), "From: 198.51.100.77")
 }
-
-func TestThrottleNames(t *testing.T) {
-	for remote, name := range map[string]string{"192.0.2.1:99": "192.0.2.1", "[2001:db8:1:2:3::4]:5": "2001:db8:1:2::/64", "2001:db8:1:2:9::9": "2001:db8:1:2::/64",
-		"::ffff:192.0.2.1": "192.0.2.1", "pipe": "pipe", "": ""} {
-		if got := addressName(remote); got != name {
-			t.Errorf("%q is counted as %q, want %q", remote, got, name)
-		}
-	}
-	clock := &clock{at: time.Unix(0, 0)}
-	th := newThrottle(clock.now, 3, time.Minute)
-	for i := range maxThrottled + 1000 {
-		th.count(fmt.Sprint("n", i))
-	}
-	if n := len(th.till); n > maxThrottled {
-		t.Errorf("%d names are remembered", n)
-	}
-}
