@@ -220,8 +220,10 @@ func newExportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: "Print the whole directory as NDJSON, in the form that import takes",
-		Long: `Print everything in the account's directory, an object a line. Account users are not in it. --credentials adds the hashes
-of MQTT secrets, with which devices go on after an import without a new secret; keep such a file as you would keep a key.`,
+		Long: `Print everything in the account's directory, an object a line, with the people behind account users and end users.
+Passwords, second factors, sessions, API keys, application credentials and OpenID providers are not in it, nor are deleted objects and the audit
+trail. --credentials adds the hashes of MQTT secrets and association codes, with which devices go on after an import
+without a new secret; keep such a file as you would keep a key.`,
 		Example: `  xively export > directory.ndjson`,
 		Args:    exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -245,8 +247,9 @@ func newImportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Take an export into the directory",
-		Long: `Take a file of export. Objects keep their ids; one that exists is brought to what the file says. --replace empties the
-account first, as long as it has no devices and end users.`,
+		Long: `Take a file of export. Objects keep their ids; one that exists is brought to what the file says. People are known by
+their e-mail address; those who are new have no password and choose one by the page for forgotten ones. --replace empties
+the account first, as long as it has no devices and end users, and takes the account's name from the file.`,
 		Example: `  xively import directory.ndjson --dry-run`,
 		Args:    exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

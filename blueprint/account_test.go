@@ -106,3 +106,11 @@ func (f *fakeIdentities) EachAccount(_ *storage.Tx, fn func(id, name string) err
 	}
 	return nil
 }
+
+func (f *fakeIdentities) UserRecord(_ *storage.Tx, _, _ string) (string, map[string]string, bool, error) {
+	return "", nil, false, nil
+}
+
+func (f *fakeIdentities) RestoreUser(_ *storage.Tx, _, id, _ string, _ map[string]string) (string, error) {
+	return id, nil
+}

@@ -74,14 +74,10 @@ func (t *txn) newCode(deviceID string) (string, error) {
 	}
 	t.dropCode(device.ID)
 	code := randomCode()
-	value, err := json.Marshal(associationCode{device.ID, t.at.Add(t.cfg.AssociationCodeLife).UnixMilli()})
-	if err != nil {
-		return "", fmt.Errorf("association code: encode: %w", err)
-	}
 	sum := sha256.Sum256([]byte(code))
-	id, _ := parseID(device.ID)
-	t.tx.Bucket(codesBucket).Put(t.codeKey(sum[:]), value)
-	t.tx.Bucket(codeOfBucket).Put(id[:], sum[:])
+	if err := t.putCode(associationCode{device.ID, t.at.Add(t.cfg.AssociationCodeLife).UnixMilli()}, sum[:]); err != nil {
+		return "", err
+	}
 	return code[:4] + "-" + code[4:8] + "-" + code[8:], nil
 }
 
@@ -103,6 +99,31 @@ func readCode(s string) (string, bool) {
 func (t *txn) codeKey(sum []byte) []byte {
 	account, _ := parseID(t.account)
 	return append(account[:], sum...)
+}
+
+// codeOf returns a device's association code as it is stored; nil when it has none.
+func (t *txn) codeOf(deviceID string) (code associationCode, sum []byte, err error) {
+	id, _ := parseID(deviceID)
+	sum = slices.Clone(t.tx.Bucket(codeOfBucket).Get(id[:]))
+	if sum == nil {
+		return code, nil, nil
+	}
+	if err := json.Unmarshal(t.tx.Bucket(codesBucket).Get(t.codeKey(sum)), &code); err != nil {
+		return code, nil, fmt.Errorf("association code of %s: decode: %w", deviceID, err)
+	}
+	return code, sum, nil
+}
+
+// putCode gives a device, which has none, the code with this hash.
+func (t *txn) putCode(code associationCode, sum []byte) error {
+	value, err := json.Marshal(code)
+	if err != nil {
+		return fmt.Errorf("association code: encode: %w", err)
+	}
+	id, _ := parseID(code.DeviceID)
+	t.tx.Bucket(codesBucket).Put(t.codeKey(sum), value)
+	t.tx.Bucket(codeOfBucket).Put(id[:], sum)
+	return nil
 }
 
 func (t *txn) dropCode(deviceID string) {

@@ -66,6 +66,12 @@ type Identities interface {
 	// CreateUser makes a user of the account in tx, without a password: the person sets one through a reset. profile may
 	// hold firstName, lastName and other texts. Errors: fault Invalid (emailAddress), Conflict when the address is taken.
 	CreateUser(tx *storage.Tx, accountID, emailAddress string, profile map[string]string) (userID string, err error)
+	// UserRecord returns what of a user can be taken elsewhere: the address and the profile as CreateUser takes it. ok is
+	// false when there is no such user.
+	UserRecord(tx *storage.Tx, accountID, userID string) (emailAddress string, profile map[string]string, ok bool, err error)
+	// RestoreUser makes a user out of a record, under its id, without a password and without a mail. One who has the id or
+	// the address already stays as they are; their id is returned. Errors: as CreateUser.
+	RestoreUser(tx *storage.Tx, accountID, userID, emailAddress string, profile map[string]string) (id string, err error)
 	// RenameAccount gives an account another name in tx. Error: fault Invalid (name).
 	RenameAccount(tx *storage.Tx, accountID, name string) error
 	// EachAccount calls fn with every account until it returns an error.

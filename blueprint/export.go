@@ -19,18 +19,24 @@ import (
 
 // Export for admins:
 //
-//	GET  /export[?credentials=true]   the directory as NDJSON: a header line, then a line for each object, in an order in
-//	                                  which nothing comes before what it refers to
+//	GET  /export[?credentials=true]   the directory as NDJSON: a header line, the people, then a line for each object, in
+//	                                  an order in which nothing comes before what it refers to
 //	POST /import[?replace=true&dryRun=true]   takes such a file (importall.go)
 //	GET  /devices/export[?filters as in a list]  devices as CSV, in the form that /devices/import takes
 //
-// Account users are not in it: who they are is the identity service's, and another installation has its own. Secrets
-// are not either, unless credentials=true asks for their hashes, with which devices go on without a new secret.
+// In it are all nouns of the directory, the people behind account users and end users (address and names), and when and
+// from where devices were connected last. By nature it leaves out
+//
+//   - passwords, second factors, sessions, API keys, application credentials and OpenID providers with their links: people
+//     choose a new password by the forgotten-password page, the rest is made anew;
+//   - MQTT secrets and association codes, unless credentials=true asks for their hashes, with which devices go on without
+//     a new secret and printed codes stay good;
+//   - what was deleted, and the audit trail: it tells of changes made here.
 //
 // The file is written in steps of exportStep objects, each as it is at that moment.
 const exportStep = 1000
 
-const exportForm = 1 // version of the file's form
+const exportForm = 2 // version of the file's form; 1 had no account, account users and people
 
 // exportHeader is the first line.
 type exportHeader struct {
@@ -53,13 +59,19 @@ type exportLine struct {
 	Entity     string         `json:"entity,omitempty"` // of secrets: the entity's kind
 	Credential string         `json:"credential,omitempty"`
 	Hashes     [][]byte       `json:"hashes,omitempty"`
+	Seen       *lastSeen      `json:"seen,omitempty"`    // of a device
+	Expires    int64          `json:"expires,omitempty"` // of an association code
 }
 
-// secretsKind is the kind word of lines with hashes.
-const secretsKind = "secrets"
+// Lines that are no objects: a person, the hashes of an entity's secrets, that of a device's association code.
+const (
+	userKind    = "user"
+	secretsKind = "secrets"
+	codeKind    = "associationCode"
+)
 
 // exported are the kinds of a file, in its order.
-var exported = []string{"organizationTemplate", "deviceTemplate", "endUserTemplate", "deviceField", "endUserField", "organizationField",
+var exported = []string{"account", "accountUserTemplate", "accountUser", "organizationTemplate", "deviceTemplate", "endUserTemplate", "deviceField", "endUserField", "organizationField",
 	"channelTemplate", "organization", "device", "endUser", "role", "savedSearch", "grant"}
 
 func (s *Service) exportRoutes(g *echo.Group) {
@@ -90,15 +102,31 @@ func (s *Service) exportAll(c echo.Context) error {
 	if withSecrets {
 		kinds = append(slices.Clone(kinds), "mqttCredential")
 	}
+	users := func(t *txn, lines []exportLine, _ *kind, o *object) ([]exportLine, error) {
+		l, err := t.userLine(o)
+		if l != nil {
+			lines = append(lines, *l)
+		}
+		return lines, err
+	}
+	for _, name := range []string{"accountUser", "endUser"} { // first of all, as every line may name them
+		if err := s.exportKind(p, s.byName[name], out, users); err != nil {
+			return fmt.Errorf("export users: %w", err)
+		}
+	}
 	for _, name := range kinds {
-		if err := s.exportKind(p, s.byName[name], out); err != nil {
+		err := s.exportKind(p, s.byName[name], out, func(t *txn, lines []exportLine, k *kind, o *object) ([]exportLine, error) {
+			return t.exportLines(lines, k, o, withSecrets)
+		})
+		if err != nil {
 			return fmt.Errorf("export %s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-func (s *Service) exportKind(p auth.Principal, k *kind, out *json.Encoder) error {
+// exportKind writes the lines that add makes of each object of a kind.
+func (s *Service) exportKind(p auth.Principal, k *kind, out *json.Encoder, add func(*txn, []exportLine, *kind, *object) ([]exportLine, error)) error {
 	var refs []ref
 	err := s.view(p, func(t *txn) (err error) {
 		refs, err = t.inOrderOfReference(k)
@@ -110,25 +138,18 @@ func (s *Service) exportKind(p auth.Principal, k *kind, out *json.Encoder) error
 	for step := range slices.Chunk(refs, exportStep) {
 		var lines []exportLine
 		err := s.view(p, func(t *txn) error {
+			lines = lines[:0]
 			for _, r := range step {
 				o, err := t.loadRef(k, r)
 				if err != nil {
 					return err
 				}
-				if o.Deleted == 0 && o.text("subjectType") != "accountUser" && o.text("entityType") != "accountUser" {
-					lines = append(lines, exportLine{Kind: k.one, ID: o.ID, Created: o.Created, CreatedBy: o.CreatedBy,
-						Modified: o.Modified, ModifiedBy: o.ModifiedBy, Revision: o.Revision, Values: o.Values})
+				if o.Deleted != 0 {
+					continue
 				}
-			}
-			if k.one != "mqttCredential" {
-				return nil
-			}
-			for _, l := range slices.Clone(lines) {
-				known, err := loadSecrets(t.tx, l.Values["entityId"].(string))
-				if err != nil {
+				if lines, err = add(t, lines, k, o); err != nil {
 					return err
 				}
-				lines = append(lines, exportLine{Kind: secretsKind, ID: l.Values["entityId"].(string), Entity: known.Kind, Credential: l.ID, Hashes: known.Hashes})
 			}
 			return nil
 		})
@@ -142,6 +163,51 @@ func (s *Service) exportKind(p auth.Principal, k *kind, out *json.Encoder) error
 		}
 	}
 	return nil
+}
+
+// userLine is the person behind an account user or end user, nil for nobody.
+func (t *txn) userLine(o *object) (*exportLine, error) {
+	userID := o.text("userId")
+	if userID == "" || t.identities == nil {
+		return nil, nil
+	}
+	address, profile, ok, err := t.identities.UserRecord(t.tx, t.account, userID)
+	if err != nil || !ok {
+		return nil, err
+	}
+	values := map[string]any{"emailAddress": address}
+	for name, v := range profile {
+		values[name] = v
+	}
+	return &exportLine{Kind: userKind, ID: userID, Values: values}, nil
+}
+
+// exportLines adds the lines of one object, and behind it the hashes that belong to it.
+func (t *txn) exportLines(lines []exportLine, k *kind, o *object, withSecrets bool) ([]exportLine, error) {
+	l := exportLine{Kind: k.one, ID: o.ID, Created: o.Created, CreatedBy: o.CreatedBy,
+		Modified: o.Modified, ModifiedBy: o.ModifiedBy, Revision: o.Revision, Values: o.Values}
+	switch k.one {
+	case "device":
+		seen, err := t.presence.seen(t.tx, o.ID)
+		if err != nil {
+			return nil, err
+		}
+		if seen.LastConnected != 0 {
+			l.Seen = &seen
+		}
+		lines = append(lines, l)
+		if code, sum, err := t.codeOf(o.ID); err != nil {
+			return nil, err
+		} else if withSecrets && sum != nil {
+			lines = append(lines, exportLine{Kind: codeKind, ID: o.ID, Hashes: [][]byte{sum}, Expires: code.Expires})
+		}
+		return lines, nil
+	case "mqttCredential":
+		entity := o.text("entityId")
+		known, err := loadSecrets(t.tx, entity)
+		return append(lines, l, exportLine{Kind: secretsKind, ID: entity, Entity: known.Kind, Credential: o.ID, Hashes: known.Hashes}), err
+	}
+	return append(lines, l), nil
 }
 
 // inOrderOfReference returns all of a kind in order of creation; organizations parents first.

@@ -2,8 +2,12 @@ package blueprint
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"xively/internal/auth"
 )
 
 // lines are an export without its header.
@@ -25,6 +29,11 @@ func TestExportAndImport(t *testing.T) {
 	h.grant("accountUser", h.max, "device", h.kitchen, "viewer")
 	secret := h.credential(h.a, "device", h.kitchen)
 	h.must("tokenA", "DELETE", "/devices/"+h.lamp, nil)
+	h.grant("endUser", h.bob, "savedSearch", h.make(h.a, "/searches", map[string]any{"name": "Kitchens", "query": "kitch*"}), "viewer")
+	h.must("tokenA", "PUT", "/accounts/"+h.a.account, map[string]any{"name": "Acme Ltd"})
+	h.credential(h.a, "accountUser", h.max)
+	h.s.SetConnected(h.kitchen, true, time.Now(), "203.0.113.9")
+	code := h.call("tokenA", "POST", "/association/create-association-code", map[string]any{"deviceId": h.loose}).body["associationCode"]
 
 	file := h.call("tokenA", "GET", "/export?credentials=true", nil).text
 	if strings.Contains(file, secret) || strings.Contains(h.call("tokenA", "GET", "/export", nil).text, "hashes") {
@@ -43,11 +52,29 @@ func TestExportAndImport(t *testing.T) {
 		t.Errorf("a dry run changed something:\n%s\n%s", before, after)
 	}
 	r := other.must("tokenA", "POST", "/import?replace=true", file)
-	if r["lines"] != float64(len(want)) || r["updated"] != 0.0 {
+	if r["lines"] != float64(len(want)) || r["updated"] != 1.0 { // the account's name
 		t.Errorf("import: %v", r)
 	}
-	if got := other.export(t, "tokenA", "credentials=true"); strings.Join(got, "\n") != strings.Join(want, "\n") {
-		t.Errorf("after the import:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	// The importing admin, who is not in the file, stays; the account's id is the installation's own.
+	same := func(lines []string, account string, without ...string) string {
+		lines = slices.DeleteFunc(slices.Clone(lines), func(l string) bool {
+			return slices.ContainsFunc(without, func(s string) bool { return strings.Contains(l, s) }) || strings.HasPrefix(l, `{"kind":"account",`)
+		})
+		return strings.ReplaceAll(strings.Join(lines, "\n"), account, "ACCOUNT")
+	}
+	got := other.export(t, "tokenA", "credentials=true")
+	if got, want := same(got, other.a.account, other.a.p.ID), same(want, h.a.account); got != want {
+		t.Errorf("after the import:\n%s\nwant\n%s", got, want)
+	}
+	if name := other.must("tokenA", "GET", "/accounts/"+other.a.account, nil)["name"]; name != "Acme Ltd" {
+		t.Errorf("the account is named %v", name)
+	}
+	if a := other.call("ann", "POST", "/association/start-association-with-code", nil); a.status != 401 {
+		t.Errorf("somebody of the other installation: %d", a.status)
+	}
+	other.tokens["ann"] = auth.Principal{Kind: auth.EndUser, AccountID: other.a.account, ID: h.ann}
+	if a := other.call("ann", "POST", "/association/start-association-with-code", map[string]any{"associationCode": code, "endUserId": h.ann}); a.status != 200 {
+		t.Errorf("a printed code: %d %s", a.status, a.text)
 	}
 	if p, err := other.login(h.kitchen, "", secret); err != nil || p.AccountID != other.a.account {
 		t.Errorf("the device signs in with its old secret: %v, %v", p, err)
@@ -56,14 +83,14 @@ func TestExportAndImport(t *testing.T) {
 		t.Errorf("verify: %v %v", problems, err)
 	}
 	again := other.must("tokenA", "POST", "/import", file)
-	if again["created"] != 0.0 || again["updated"] != 0.0 {
+	if again["created"] != 0.0 || again["updated"] != 1.0 { // the device that was associated since
 		t.Errorf("the same file again: %v", again)
 	}
 	if a := other.call("tokenA", "POST", "/import?replace=true", file); a.status != 409 {
 		t.Errorf("replacing an account with devices: %d %s", a.status, a.text)
 	}
 	for _, bad := range []string{"", "{}\n", `{"export":"xively blueprint","form":9}`, strings.Split(file, "\n")[0] + "\nnonsense",
-		strings.Split(file, "\n")[0] + "\n" + `{"kind":"accountUser","id":"` + h.max + `"}`,
+		strings.Split(file, "\n")[0] + "\n" + `{"kind":"accountUser","id":"3f0c2a10-7c11-41e6-9a5e-7b1d2c3e4f50"}`,
 		strings.Split(file, "\n")[0] + "\n" + `{"kind":"device","id":"x"}`} {
 		if a := other.call("tokenB", "POST", "/import", bad); a.status != 400 && bad != "" {
 			t.Errorf("%q: got %d %s", bad, a.status, a.text)

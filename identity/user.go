@@ -152,6 +152,58 @@ func (s *Service) CreateUser(tx *storage.Tx, accountID, emailAddress string, pro
 	return u.ID, nil
 }
 
+// UserRecord returns what of a user can be taken to another installation; ok is false when there is no such user.
+func (s *Service) UserRecord(tx *storage.Tx, accountID, userID string) (emailAddress string, profile map[string]string, ok bool, err error) {
+	u, ok, err := getUser(tx, accountID, userID)
+	if err != nil || !ok {
+		return "", nil, false, err
+	}
+	profile = map[string]string{}
+	for name, v := range map[string]string{"firstName": u.FirstName, "lastName": u.LastName, "phoneNumber": u.PhoneNumber, "jobRole": u.JobRole} {
+		if v != "" {
+			profile[name] = v
+		}
+	}
+	return u.EmailAddress, profile, true, nil
+}
+
+// RestoreUser makes a user of another installation inside a transaction of the directory's import: under the same id, so
+// that all that names it stays true, without a password and without a mail, as thousands may come at once. Who has the id
+// or the address in the account already stays; their id is returned. Errors: fault Invalid, NotFound, and Conflict when
+// the id is somebody's of another account here: sessions and keys are found by it.
+func (s *Service) RestoreUser(tx *storage.Tx, accountID, userID, emailAddress string, profile map[string]string) (id string, err error) {
+	u := User{ID: userID, AccountID: accountID, EmailAddress: strings.TrimSpace(emailAddress), Created: s.now().UTC(),
+		FirstName: profile["firstName"], LastName: profile["lastName"], PhoneNumber: profile["phoneNumber"], JobRole: profile["jobRole"]}
+	if _, err := uuid.Parse(userID); err != nil {
+		return "", fault.Field("id", "This must be the id of a user: a lower-case UUID.")
+	}
+	if err := u.validate(); err != nil {
+		return "", err
+	}
+	if _, found, err := getUser(tx, accountID, userID); err != nil || found {
+		return userID, err
+	}
+	if id, taken := userIDByEmail(tx, accountID, foldEmail(u.EmailAddress)); taken {
+		return id, nil
+	}
+	found := false
+	err = s.EachAccount(tx, func(account, _ string) error {
+		found = found || account == accountID
+		_, theirs, err := getUser(tx, account, userID)
+		if err == nil && theirs {
+			err = fault.New(fault.Conflict, "The id belongs to a user of another account of this server.")
+		}
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	if !found {
+		return "", fault.New(fault.NotFound, "There is no account with this id.")
+	}
+	return u.ID, putUser(tx, u)
+}
+
 func (u User) validate() error {
 	if err := validateEmail(u.EmailAddress); err != nil {
 		return err
