@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -61,6 +62,7 @@ func (t *txn) record(k *kind, old, o *object) error {
 		e.Action = "recover"
 	}
 	e.Before, e.After = changes(old, o)
+	t.announce(k, o, &e)
 	if e.Action == "update" && len(e.After) == 0 {
 		return nil // a rotated credential: the version changed and nothing that can be shown
 	}
@@ -78,6 +80,43 @@ func (t *txn) record(k *kind, old, o *object) error {
 	t.tx.Bucket(auditOfBucket).Put(append(append(account[:], id[:]...), tail...), nil)
 	t.addCountOf(auditCode, 1)
 	return nil
+}
+
+// Change tells of a change of an object that is on disk.
+type Change struct {
+	AccountID        string
+	Action           string // create, update, delete, recover
+	Kind, Title      string // "deviceTemplate", "device template"
+	ID, Name         string
+	DeviceTemplateID string // of a device
+	OrganizationID   string // of a device or end user
+	OwnerKind        string // "device": whose credential it is; "" for other kinds
+	OwnerID          string
+	By, ByType, ByID string   // by whom: a name for people, "accountUser" or "platform", the object behind it
+	Remote           string   // where the request came from, "" when from the platform
+	Members          []string // that were set or changed, sorted; none when only a secret was
+}
+
+// OnChange registers the function that hears of every change, in the order of the commits. It is called on the committer's
+// goroutine and must not block. Call it before the service is used.
+func (s *Service) OnChange(fn func(Change)) { s.onChange = fn }
+
+func (t *txn) announce(k *kind, o *object, e *auditEntry) {
+	tell := t.onChange
+	if tell == nil {
+		return
+	}
+	c := Change{AccountID: t.account, Action: e.Action, Kind: k.one, Title: k.title, ID: o.ID, Name: e.Name,
+		By: e.ByName, ByType: e.ByType, ByID: e.ByID, Remote: e.Remote, Members: slices.Sorted(maps.Keys(e.After))}
+	switch k.one {
+	case "device":
+		c.DeviceTemplateID, c.OrganizationID = o.text("deviceTemplateId"), o.text("organizationId")
+	case "endUser":
+		c.OrganizationID = o.text("organizationId")
+	case "mqttCredential":
+		c.OwnerKind, c.OwnerID = o.text("entityType"), o.text("entityId")
+	}
+	t.tx.OnCommit(func() { tell(c) })
 }
 
 // changes are the members in which two states differ. Of a deleted object there are none.

@@ -105,6 +105,8 @@ type Service struct {
 
 	hookMu sync.Mutex
 	hooks  []func(Revocation)
+
+	onChange func(Change) // never changed once the service is used
 }
 
 // New returns the directory in db. Close it before db.

@@ -40,7 +40,8 @@ type secrets struct {
 	Kind       string   `json:"kind"` // "device", "endUser", "accountUser"
 	AccountID  string   `json:"account"`
 	Credential string   `json:"credential"`
-	Hashes     [][]byte `json:"hashes"` // newest first
+	Hashes     [][]byte `json:"hashes"`        // newest first; none when the credential was deleted
+	Old        []byte   `json:"old,omitempty"` // a device's secret before: it opens nothing, and tells why a device is refused
 }
 
 func credentialKind() *kind {
@@ -55,7 +56,7 @@ func credentialKind() *kind {
 			if !gone(old, new) || new.DeletedWith != "" {
 				return // along with its entity it must be able to come back
 			}
-			t.dropSecrets(new.text("entityId"))
+			t.revokeSecrets(new.text("entityId"))
 			t.revokeCredential(new, "the MQTT credential was deleted")
 		},
 		decorate: func(_ *txn, o *object, out map[string]any) error {
@@ -141,15 +142,39 @@ func (t *txn) addSecret(k *kind, entity, credential *object) (string, error) {
 		}
 	}
 	hash := sha256.Sum256([]byte(secret))
+	old := s.old()
 	hashes := append([][]byte{hash[:]}, s.Hashes...)
-	s = secrets{Kind: k.one, AccountID: t.account, Credential: credential.ID, Hashes: hashes[:min(len(hashes), most)]}
+	s = secrets{Kind: k.one, AccountID: t.account, Credential: credential.ID, Hashes: hashes[:min(len(hashes), most)], Old: old}
+	return secret, t.putSecrets(entity.ID, s)
+}
+
+func (t *txn) putSecrets(entityID string, s secrets) error {
 	value, err := json.Marshal(s)
 	if err != nil {
-		return "", fmt.Errorf("secrets of %s: encode: %w", entity.ID, err)
+		return fmt.Errorf("secrets of %s: encode: %w", entityID, err)
 	}
-	id, _ := parseID(entity.ID)
+	id, _ := parseID(entityID)
 	t.tx.Bucket(secretsBucket).Put(id[:], value)
-	return secret, nil
+	return nil
+}
+
+// old returns the hash of a device's last secret, which is about to become an old one.
+func (s *secrets) old() []byte {
+	if s.Kind == "device" && len(s.Hashes) > 0 {
+		return s.Hashes[0]
+	}
+	return s.Old
+}
+
+// revokeSecrets takes an entity's secrets away and leaves whose they were: the account hears of a client that still tries.
+func (t *txn) revokeSecrets(entityID string) {
+	s, err := loadSecrets(t.tx, entityID)
+	if err != nil || s.AccountID == "" {
+		t.dropSecrets(entityID)
+		return
+	}
+	s.Old, s.Hashes, s.Credential = s.old(), nil, ""
+	_ = t.putSecrets(entityID, s) // it encodes
 }
 
 func newSecret() string {
@@ -221,7 +246,7 @@ func (s *Service) AuthenticateMQTT(_ context.Context, clientID, user string, pas
 			}
 		}
 		if !ok {
-			return fault.New(fault.Unauthenticated, "The user name or the secret is wrong.")
+			return fault.Wrap(fault.Unauthenticated, known.whyRefused(password), "The user name or the secret is wrong.")
 		}
 		p.Kind = auth.KindOf(known.Kind)
 		return s.checkClientID(tx, p, clientID)
@@ -235,6 +260,23 @@ func (s *Service) AuthenticateMQTT(_ context.Context, clientID, user string, pas
 		return p, err
 	}
 	return auth.Principal{}, unjudged(err)
+}
+
+// whyRefused tells the account's log, and nobody else, what is wrong with what was presented.
+func (s *secrets) whyRefused(presented []byte) error {
+	sum := sha256.Sum256(presented)
+	what := map[string]string{"device": "device", "endUser": "end user", "accountUser": "account user"}[s.Kind]
+	switch {
+	case s.match(presented):
+		return fmt.Errorf("the %s is deleted", what)
+	case len(s.Old) > 0 && subtle.ConstantTimeCompare(s.Old, sum[:]) == 1 && len(s.Hashes) > 0:
+		return errors.New("this secret was replaced by a newer one")
+	case s.AccountID != "" && len(s.Hashes) == 0:
+		return errors.New("its MQTT credential was deleted")
+	case len(presented) == 0:
+		return errors.New("no secret was presented")
+	}
+	return errors.New("the secret is wrong")
 }
 
 // match compares with every place a hash can have, taken or not.
