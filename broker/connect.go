@@ -169,16 +169,21 @@ func (s *Server) checkClientID(p *packet.Connect) error {
 	return nil
 }
 
-// loginRefusal is the one place where an Authenticator's error becomes a return code.
+// loginRefusal is the one place where an Authenticator's error becomes a return code. The reason goes to the account's log only: it
+// says what is really wrong where the error has a cause.
 func loginRefusal(err error) error {
-	code := byte(connUnavailable)
+	code, reason := byte(connUnavailable), err.Error()
 	switch fault.KindOf(err) {
 	case fault.Unauthenticated, fault.Invalid, fault.NotFound:
 		code = connBadLogin
+		var f *fault.Error
+		if errors.As(err, &f) && f.Cause != nil {
+			reason = f.Cause.Error()
+		}
 	case fault.Forbidden:
 		code = connNotAuthorized
 	}
-	return &refusal{code, err.Error()}
+	return &refusal{code, reason}
 }
 
 // accept gives the connection its session, answers CONNACK and starts the read loop.
