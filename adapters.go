@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"time"
 
 	"xively/blueprint"
 	"xively/broker"
@@ -90,9 +91,10 @@ func (c channels) Describe(account, topic string) (timeseries.Channel, bool) {
 // events writes what happens on connections into the account's log and the device's state (broker.Events,
 // timeseries.Reporter). None of its methods block.
 type events struct {
-	logs      *logging.Service
-	directory *blueprint.Service
-	seen      *addresses
+	logs        *logging.Service
+	directory   *blueprint.Service
+	seen        *addresses
+	certificate func() (end time.Time) // of the platform; nil: there is none
 }
 
 func (e events) Connected(c broker.ConnInfo) {
@@ -132,9 +134,18 @@ func (e events) Refused(c broker.ConnInfo, action, object, reason string) {
 	e.logs.Report(c.Principal.String()+c.ClientID, entry)
 }
 
-// handshakeFailed tells the accounts whose clients came from that address before.
+// handshakeFailed tells the accounts whose clients came from that address before. Of a certificate that has ended the platform
+// knows better than what the client says of it.
 func (e events) handshakeFailed(c broker.ConnInfo, reason string) {
 	from := host(c.Remote)
+	if e.certificate != nil {
+		const day = "2006-01-02 15:04 UTC"
+		if end := e.certificate().UTC(); time.Now().After(end) {
+			reason += ". The platform's own certificate has expired: it ended on " + end.Format(day)
+		} else {
+			reason += ". The platform's own certificate is valid until " + end.Format(day)
+		}
+	}
 	for _, account := range e.seen.at(from) {
 		c.Principal.AccountID = account
 		entry := e.entry(c, logging.Warning, "403", "TLS handshake from "+from+" failed: "+reason)
@@ -195,6 +206,47 @@ func (e events) Audited(a identity.Event) {
 	}
 	entry.Tags = []string{"audit"}
 	entry.Custom["action"], entry.Custom["objectType"], entry.Custom["objectId"], entry.Custom["remote"] = a.Action, a.ObjectType, a.ObjectID, a.Remote
+	e.logs.Append(entry)
+}
+
+// Changed writes what was done in the directory into the account's log. A credential is its owner's business.
+func (e events) Changed(c blueprint.Change) {
+	entry := logging.Entry{AccountID: c.AccountID, SourceID: c.ID, SourceType: c.Kind + "Id", Severity: logging.Informational, Code: "200",
+		DeviceTemplateID: c.DeviceTemplateID, OrganizationID: c.OrganizationID, Tags: []string{"audit", "directory"},
+		Custom: map[string]any{"action": c.Action, "objectType": c.Kind, "objectId": c.ID, "by": c.By, "byType": c.ByType}}
+	if c.OwnerID != "" {
+		entry.SourceID, entry.SourceType = c.OwnerID, c.OwnerKind+"Id"
+		if ch, ok := e.directory.Channel(c.AccountID, "xi/blue/v1/"+c.AccountID+"/d/"+c.OwnerID+"/_log"); ok {
+			entry.DeviceTemplateID, entry.OrganizationID = ch.DeviceTemplateID, ch.OrganizationID
+		}
+	}
+	entry.Message = strings.ToUpper(c.Title[:1]) + c.Title[1:]
+	if c.Name != "" && c.OwnerID == "" {
+		entry.Message += " " + quoted(c.Name)
+	}
+	switch {
+	case c.OwnerID != "" && c.Action == "update":
+		entry.Message += " has a new secret; the old one is not valid any more"
+		entry.Severity = logging.Notice
+	case c.Action == "delete":
+		entry.Message += " deleted"
+		entry.Severity = logging.Notice
+		if c.Kind == "device" {
+			entry.Custom[logging.TroubleMember] = "disabledDevice"
+		}
+	default:
+		entry.Message += " " + strings.TrimSuffix(c.Action, "e") + "ed"
+	}
+	if c.ByType != "platform" && c.By != "" {
+		entry.Message += " by " + printable(c.By)
+	}
+	if c.Remote != "" {
+		entry.Custom["remote"] = c.Remote
+	}
+	if c.Action == "update" && len(c.Members) > 0 {
+		entry.Details = "changed: " + strings.Join(c.Members, ", ")
+		entry.Custom["members"] = c.Members
+	}
 	e.logs.Append(entry)
 }
 

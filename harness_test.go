@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -116,13 +117,18 @@ func start(t *testing.T, dir string, set ...string) *testServer {
 	}
 	t.Cleanup(s.stop)
 	pool := x509.NewCertPool()
-	text, err := os.ReadFile(p.certs.authority())
+	text, err := os.ReadFile(cmp.Or(p.certs.authority(), p.cfg.TLS.Certificate))
 	if err != nil || !pool.AppendCertsFromPEM(text) {
 		t.Fatalf("authority: %v", err)
 	}
 	s.tls = &tls.Config{RootCAs: pool}
 	s.http = &http.Client{Transport: &http.Transport{TLSClientConfig: s.tls.Clone()}, Timeout: 20 * time.Second}
 	return s
+}
+
+// trustAnything lets the test's own requests through, whatever the certificate.
+func (s *testServer) trustAnything() {
+	s.http.Transport.(*http.Transport).TLSClientConfig.InsecureSkipVerify = true
 }
 
 // url of the TLS port, whose certificate every request verifies.

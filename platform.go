@@ -121,7 +121,7 @@ func (p *platform) openModules() (err error) {
 		return err
 	}
 	p.onClose(func(context.Context) error { return p.logs.Close() })
-	p.events = events{p.logs, p.blueprint, new(addresses)}
+	p.events = events{p.logs, p.blueprint, new(addresses), p.certs.ends}
 	if p.timeseries, err = timeseries.New(p.cfg.TimeSeries, p.db, topics, reading{p.blueprint}, p.events, p.log.With("module", "timeseries")); err != nil {
 		return err
 	}
@@ -149,6 +149,7 @@ func (p *platform) openModules() (err error) {
 	}
 	p.onClose(func(context.Context) error { return p.operate.Close() })
 	p.blueprint.OnDenied(p.events.Denied)
+	p.blueprint.OnChange(p.events.Changed)
 	p.blueprint.UsePublisher(func(account, topic string, payload []byte) error {
 		err := p.broker.Publish(auth.Principal{Kind: auth.Platform, AccountID: account}, topic, payload, 1, false)
 		if errors.Is(err, broker.ErrClosed) { // the connections are gone whose ends these changes tell

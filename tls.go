@@ -197,6 +197,9 @@ func (c *certificates) authority() string {
 // public reports whether browsers can be expected to trust the certificate without further ado.
 func (c *certificates) public() bool { return c.ca == nil || c.acme != nil }
 
+// ends returns when the current certificate ends.
+func (c *certificates) ends() time.Time { return c.current.Load().Leaf.NotAfter }
+
 // names returns the host names of the current certificate, public ones first.
 func (c *certificates) names() []string {
 	names := slices.Clone(c.cfg.ACME.Names)

@@ -154,7 +154,7 @@ func TestDiagnosisOfADeletedDevice(t *testing.T) {
 	s.must(token, "DELETE", "/api/v1/devices/"+d.id, nil, "device")
 	eventually(t, "the diagnosis names the deletion", func() bool {
 		_, answer := s.call(token, "GET", "/api/v1/devices/"+d.id+"/diagnosis", nil)
-		return strings.Contains(cell(answer), "deleted or disabled in the directory")
+		return strings.Contains(cell(answer), "The device was deleted in the directory by")
 	})
 	if status, answer := s.call(token, "GET", "/api/v1/devices/00000000-0000-4000-8000-000000000000/diagnosis", nil); status != http.StatusNotFound {
 		t.Errorf("an unknown device: %d %v", status, answer)

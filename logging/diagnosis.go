@@ -16,6 +16,7 @@ const (
 	diagnosisEntries = 1000
 	timelineLength   = 300
 	maxHosts         = 20 // addresses a device came from
+	maxTroubles      = 24 // kinds
 	evidence         = 5  // ids of entries of a finding
 )
 
@@ -44,7 +45,8 @@ type Finding struct {
 	Count   int      `json:"count"`
 	First   int64    `json:"first"`
 	Last    int64    `json:"last"`
-	Entries []string `json:"entries"` // ids of the latest
+	Over    bool     `json:"over,omitempty"` // the device has connected since, which the trouble would not let it
+	Entries []string `json:"entries"`        // ids of the latest
 }
 
 // Moment is one line of a timeline.
@@ -109,7 +111,7 @@ func (s *Service) linesAbout(ctx context.Context, account string, from time.Time
 func hostsOf(lines []*line) []string {
 	var hosts []string
 	for _, l := range lines {
-		if !l.own {
+		if !l.own || slices.Contains(l.tags, "audit") { // where an admin was does not matter
 			continue
 		}
 		for _, remote := range l.customValues(customPrefix + "remote") {
@@ -133,8 +135,8 @@ func (d *Diagnosis) addPackets(r Recording) {
 // assign returns the trouble of each line, -1 for none. Lines are in order of time.
 func assign(lines []*line) []int {
 	of := make([]int, len(lines))
-	var times [16][]int64 // of each trouble
-	ended := -1           // revokedCredential or disabledDevice, when one of them came before
+	var times [maxTroubles][]int64 // of each trouble
+	ended := -1                    // revokedCredential or disabledDevice, when one of them came before
 	for i, l := range lines {
 		k := troubleOf(l)
 		if k >= 0 && ended >= 0 && troubles[k].name == "wrongSecret" {
@@ -167,12 +169,18 @@ func often(times []int64, least int) bool {
 }
 
 func findings(lines []*line, of []int) []Finding {
-	var all [16]*Finding
+	var all [maxTroubles]*Finding
+	var about [maxTroubles][]*line
+	connected := int64(0) // when it was last
 	for i, k := range of {
+		l := lines[i]
+		if l.own && l.customText("connected") == "true" {
+			connected = l.time
+		}
 		if k < 0 {
 			continue
 		}
-		l, f := lines[i], all[k]
+		f := all[k]
 		if f == nil {
 			f = &Finding{Trouble: troubles[k].name, Cause: troubles[k].cause, Remedy: troubles[k].remedy, First: l.time}
 			all[k] = f
@@ -183,15 +191,38 @@ func findings(lines []*line, of []int) []Finding {
 		if f.Entries = append(f.Entries, l.id()); len(f.Entries) > evidence {
 			f.Entries = f.Entries[1:]
 		}
+		about[k] = append(about[k], l)
 	}
 	list := []Finding{}
-	for _, f := range all {
-		if f != nil {
-			list = append(list, *f)
+	for k, f := range all {
+		if f == nil {
+			continue
 		}
+		if troubles[k].say != nil {
+			troubles[k].say(about[k], f)
+		}
+		f.Over = troubles[k].ends && connected > f.Last
+		list = append(list, *f)
 	}
-	slices.SortStableFunc(list, func(a, b Finding) int { return cmp.Compare(b.Last, a.Last) })
+	sortFindings(list)
 	return list
+}
+
+// sortFindings brings what goes on before what is over, and the latest first.
+func sortFindings(list []Finding) {
+	slices.SortStableFunc(list, func(a, b Finding) int {
+		if a.Over != b.Over {
+			if b.Over {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(b.Last, a.Last)
+	})
+}
+
+func endedByConnecting(name string) bool {
+	return slices.ContainsFunc(troubles, func(t trouble) bool { return t.name == name && t.ends })
 }
 
 // omitted returns how many entries the limits left out before l.
@@ -203,7 +234,7 @@ func omitted(l *line) int {
 }
 
 func (d *Diagnosis) summarize(entries int) {
-	state := "Whether the device is connected, its log does not tell."
+	state := "The log of this time does not tell whether the device is connected."
 	if d.Connected != nil && *d.Connected {
 		state = "The device is connected."
 	} else if d.Connected != nil {
@@ -215,7 +246,14 @@ func (d *Diagnosis) summarize(entries int) {
 	case len(d.Findings) == 0:
 		d.Summary = state + " Nothing wrong was seen."
 	default:
-		d.Summary = state + " " + d.Findings[0].Cause
+		d.Summary = state + " "
+		if first := d.Findings[0]; d.Connected == nil && endedByConnecting(first.Trouble) {
+			d.Summary = "" // the finding tells
+		}
+		if d.Findings[0].Over {
+			d.Summary += "It had trouble, which seems to be over: it has connected since. "
+		}
+		d.Summary += d.Findings[0].Cause
 		if n := len(d.Findings) - 1; n == 1 {
 			d.Summary += " There is one more finding."
 		} else if n > 1 {

@@ -18,19 +18,27 @@ var troubleCases = []struct {
 	cause   string
 	remedy  string
 }{
-	{"wrongSecret", []Entry{refused("connect", "", "The user name or the secret is wrong.")}, "secret that is not its own", "make a new one"},
+	{"wrongSecret", []Entry{refused("connect", "", "The user name or the secret is wrong.")}, "secret it presents is not its own", "make a new one"},
 	{"expiredCertificate", []Entry{{SourceID: "10.0.0.7", SourceType: AddressSource, Severity: Warning, Message: "TLS: the client refused our certificate: expired certificate"},
 		{SourceID: "10.0.0.8", SourceType: AddressSource, Severity: Warning, Message: "TLS: another's: expired certificate"}}, "certificate has expired", "clock"},
 	{"foreignTopic", []Entry{refused("publish", "xi/blue/v1/a/d/b/c", "device b may use only its own channels")}, "no right to", "template"},
-	{"oversizedPacket", []Entry{gone("packet is larger than 262144 bytes (broker.max_packet_bytes)")}, "larger than the platform takes", "broker.max_packet_bytes"},
+	{"oversizedPacket", []Entry{gone("packet is larger than 262144 bytes (broker.max_packet_bytes)")}, "more than 262144 bytes", "broker.max_packet_bytes"},
 	{"malformedValues", []Entry{{Severity: Warning, Code: "422", Message: "Message on “t” delivered but not stored: byte 14 (line 2): the numericValue \"7x\" is not a decimal number",
-		Custom: map[string]any{"topic": "t"}}}, "cannot be read as points", "CSV"},
-	{"slowSubscriber", []Entry{gone("client took nothing for too long")}, "more slowly than they come", "fewer topics"},
+		Custom: map[string]any{"topic": "t"}}}, "“t”, a time series, could not be read as points: byte 14", "CSV"},
+	{"slowSubscriber", []Entry{gone("client took nothing for too long")}, "took nothing", "fewer topics"},
 	{"slowSubscriber", []Entry{refused("deliver", "t", "the client is too slow: QoS 0 messages are dropped until it has taken what waits (broker.outgoing_bytes)")}, "more slowly than they come", "fewer topics"},
 	{"untrustedCertificate", []Entry{{SourceID: "10.0.0.7", SourceType: AddressSource, Severity: Warning, Message: "TLS handshake from 10.0.0.7 failed: remote error: tls: bad certificate"}}, "does not accept the platform's certificate", "ca.pem"},
 	{"fullQueue", []Entry{refused("deliver", "t", "the session's queue is full (broker.queue_messages, broker.queue_bytes): new messages are dropped until the client takes some")}, "queue is full", "broker.queue_messages"},
+	{"revokedCredential", []Entry{refused("connect", "", "this secret was replaced by a newer one")}, "still uses its old secret", "Write the new secret"},
+	{"revokedCredential", []Entry{refused("connect", "", "its MQTT credential was deleted")}, "credential was deleted", "new credential"},
+	{"expiredCertificate", []Entry{{SourceID: "10.0.0.7", SourceType: AddressSource, Severity: Warning,
+		Message: "TLS handshake from 10.0.0.7 failed: remote error: tls: bad certificate. The platform's own certificate has expired: it ended on 2026-01-02 03:04 UTC"}},
+		"it ended on 2026-01-02 03:04 UTC. The device does not trust it", "tls.certificate"},
+	{"expiredCertificate", []Entry{{SourceID: "10.0.0.7", SourceType: AddressSource, Severity: Warning,
+		Message: "TLS handshake from 10.0.0.7 failed: remote error: tls: expired certificate. The platform's own certificate is valid until 2036-01-02 03:04 UTC"}},
+		"the device's clock is wrong", "Set the device's clock"},
 	{"takeoverFight", []Entry{gone(takenOver), gone(takenOver), gone(takenOver)}, "same client id", "of its own"},
-	{"disabledDevice", []Entry{gone("the device was deleted"), refused("connect", "", "The user name or the secret is wrong.")}, "deleted or disabled", "Restore"},
+	{"disabledDevice", []Entry{gone("the device was deleted"), refused("connect", "", "The user name or the secret is wrong.")}, "deleted or disabled", "restore"},
 	{"revokedCredential", []Entry{gone("the MQTT credential was deleted"), refused("connect", "", "The user name or the secret is wrong.")}, "deleted or replaced", "new secret"},
 }
 
@@ -82,6 +90,30 @@ func TestTroubles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOver: what kept the device from connecting is told last, and as over, once it has connected.
+func TestOver(t *testing.T) {
+	w := newWorld(t)
+	at := time.Now().Add(-time.Minute).UnixMilli()
+	for i, e := range []Entry{refused("connect", "", "the secret is wrong"), refused("publish", "t", "it is another's"),
+		{Severity: Lifecycle, Message: "Device connected", Custom: map[string]any{"connected": true}}} {
+		e.AccountID, e.SourceID, e.SourceType, e.own = account, device, "deviceId", true
+		w.put(t, e, at+int64(i))
+	}
+	found := findingsOf(t, w)
+	if len(found) != 2 || found[0].Trouble != "foreignTopic" || found[0].Over || found[1].Trouble != "wrongSecret" || !found[1].Over {
+		t.Errorf("%+v", found)
+	}
+}
+
+func findingsOf(t *testing.T, w *world) []Finding {
+	t.Helper()
+	d, err := w.Diagnose(t.Context(), account, device, time.Now().Add(-time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.Findings
 }
 
 // TestNoFight: being taken over twice is what a device does that reconnects.
@@ -181,7 +213,7 @@ func TestDeviceRoutes(t *testing.T) {
 		status             int
 		want               string
 	}{
-		{"GET", device + "/diagnosis", "", 200, `"summary":"Whether the device is connected, its log does not tell. Nothing wrong was seen."`},
+		{"GET", device + "/diagnosis", "", 200, `"summary":"The log of this time does not tell whether the device is connected. Nothing wrong was seen."`},
 		{"GET", device + "/diagnosis?from=x", "", 400, `"field":"from"`},
 		{"GET", "unknown/diagnosis", "", 404, "There is no such device."},
 		{"GET", "AP-000001/diagnosis", "", 404, "There is no such device."},

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"xively/broker/brokertest"
+	"xively/broker/packet"
+)
+
+// troubleTrial is a running server, an admin and a device that is about to get into trouble.
+type troubleTrial struct {
+	*testServer
+	token, account string
+	device         testDevice
+}
+
+// finding waits until the device's diagnosis names a trouble, and returns what an admin reads of it.
+func (k troubleTrial) finding(name string) (cause, remedy, summary string) {
+	k.t.Helper()
+	eventually(k.t, "the diagnosis names "+name, func() bool {
+		_, answer := k.call(k.token, "GET", "/api/v1/devices/"+k.device.id+"/diagnosis", nil)
+		d, _ := answer["diagnosis"].(object) // of a deleted device there is one when the log has heard of it
+		for _, f := range objects(d["findings"]) {
+			if f["trouble"] == name {
+				cause, remedy, summary = cell(f["cause"]), cell(f["remedy"]), cell(d["summary"])
+				return true
+			}
+		}
+		return false
+	})
+	return cause, remedy, summary
+}
+
+// tryConnect connects once and returns the error.
+func (k troubleTrial) tryConnect(transport, secret string) error {
+	o := mqtt.NewClientOptions().AddBroker(k.brokerAddress(transport)).SetTLSConfig(k.tls.Clone()).SetClientID(k.device.id).
+		SetUsername(k.device.id).SetPassword(secret).SetProtocolVersion(4).SetConnectRetry(false).SetAutoReconnect(false)
+	c := mqtt.NewClient(o)
+	token := c.Connect()
+	if !token.WaitTimeout(20 * time.Second) {
+		k.t.Fatal("no answer to CONNECT within 20 s")
+	}
+	c.Disconnect(0)
+	return token.Error()
+}
+
+func (k troubleTrial) connect() mqtt.Client {
+	k.t.Helper()
+	c, _ := k.dial("ssl", k.device.id, k.device.id, k.device.secret)
+	return c
+}
+
+// raw connects the device as a client that does as the test wants.
+func (k troubleTrial) raw(clientID string, clean bool) *brokertest.Client {
+	k.t.Helper()
+	nc, err := tls.Dial("tcp", fmt.Sprintf("localhost:%d", port(k.listeners.mqtts)), k.tls.Clone())
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	c := brokertest.NewClient(k.t, nc)
+	c.Send(packet.AppendConnect(nil, &packet.Connect{ProtocolName: []byte("MQTT"), Level: 4, ClientID: []byte(clientID), CleanSession: clean,
+		HasUsername: true, Username: []byte(k.device.id), HasPassword: true, Password: []byte(k.device.secret), KeepAlive: 60})...)
+	if ack := c.Next(); ack == nil || ack[3] != 0 {
+		k.t.Fatalf("CONNECT: %v", ack)
+	}
+	return c
+}
+
+// admin connects as an account user, who may publish to the device.
+func (k troubleTrial) admin() mqtt.Client {
+	k.t.Helper()
+	c, _ := k.dial("tls", "admin", tokenUser, k.token)
+	return c
+}
+
+// troubles are brought about by real clients. cause and remedy are words that the diagnosis must have.
+var troubleTrials = []struct {
+	trouble       string
+	cause, remedy string
+	provoke       func(k troubleTrial)
+}{
+	{"wrongSecret", "secret it presents is not its own. It came from 127.0.0.1", "make a new one", func(k troubleTrial) {
+		if k.tryConnect("ssl", k.device.secret+"x") == nil {
+			k.t.Error("a wrong secret was let in")
+		}
+	}},
+	{"foreignTopic", "has no right to subscribe to", "template", func(k troubleTrial) {
+		other := k.testServer.device(k.token, k.account, k.template(k.token, k.account), "another")
+		c := k.connect()
+		k.done(c.Publish(other.topic("control"), 1, false, "1"), "publish")
+		if granted := k.subscribe(c, other.topic("temp"), 1); granted != 0x80 {
+			k.t.Errorf("a foreign topic was granted with %d", granted)
+		}
+	}},
+	{"oversizedPacket", "262144 bytes", "max_packet_bytes", func(k troubleTrial) {
+		c := k.connect()
+		c.Publish(k.device.topic("control"), 1, false, make([]byte, 300<<10))
+		eventually(k.t, "the connection ends", func() bool { return !c.IsConnectionOpen() })
+	}},
+	{"malformedValues", "its channel “temp”, a time series, could not be read as points: ", "CSV", func(k troubleTrial) {
+		c := k.connect()
+		k.done(c.Publish(k.device.topic("temp"), 1, false, "1,2,three,4,5"), "publish")
+	}},
+	{"slowSubscriber", "too slow", "fewer topics", func(k troubleTrial) {
+		c := k.raw(k.device.id, true)
+		c.Send(packet.AppendSubscribe(nil, 1, []packet.Subscription{{Filter: []byte(k.device.topic("control"))}})...)
+		c.Expect(0x90, 3, 0, 1, 0)
+		c.Stall()
+		admin := k.admin() // the device reads nothing from here on
+		payload := bytes.Repeat([]byte("x"), 200<<10)
+		for range 120 {
+			k.done(admin.Publish(k.device.topic("control"), 1, false, payload), "publish")
+		}
+	}},
+	{"fullQueue", "queue is full", "queue_messages", func(k troubleTrial) {
+		c := k.raw(k.device.id, false)
+		c.Send(packet.AppendSubscribe(nil, 1, []packet.Subscription{{Filter: []byte(k.device.topic("control")), QoS: 1}})...)
+		c.Expect(0x90, 3, 0, 1, 1)
+		_ = c.Conn.Close()
+		admin := k.admin()
+		for n := range 12 {
+			k.done(admin.Publish(k.device.topic("control"), 1, false, fmt.Sprint(n)), "publish")
+		}
+	}},
+	{"takeoverFight", "both use the client id", "close its old connection", func(k troubleTrial) {
+		for range 5 {
+			k.raw(k.device.id, true)
+		}
+	}},
+	{"disabledDevice", "was deleted in the directory by ", "restore", func(k troubleTrial) {
+		k.must(k.token, "DELETE", "/api/v1/devices/"+k.device.id, nil, "device")
+		if k.tryConnect("ssl", k.device.secret) == nil {
+			k.t.Error("a deleted device was let in")
+		}
+	}},
+	{"revokedCredential", "still uses its old secret", "Write the new secret", func(k troubleTrial) {
+		k.secret(k.token, k.account, k.device.id, "device")
+		if k.tryConnect("ssl", k.device.secret) == nil {
+			k.t.Error("an old secret was let in")
+		}
+	}},
+	{"revokedCredential", "credential was deleted", "Make a new credential", func(k troubleTrial) {
+		c := k.connect()
+		list := k.must(k.token, "GET", "/api/v1/access/mqtt-credentials?entityId="+k.device.id+"&entityType=device", nil, "mqttCredentials")
+		for _, credential := range objects(list["results"]) {
+			k.must(k.token, "DELETE", "/api/v1/access/mqtt-credentials/"+cell(credential["id"]), nil, "")
+		}
+		eventually(k.t, "the connection ends", func() bool { return !c.IsConnectionOpen() })
+		if k.tryConnect("ssl", k.device.secret) == nil {
+			k.t.Error("a revoked credential was let in")
+		}
+	}},
+}
+
+// TestTroubles: for each of these the diagnosis names the cause and what to do about it.
+func TestTroubles(t *testing.T) {
+	dir, accounts := newData(t, testEmail)
+	s := start(t, dir, "broker.queue_messages=10", "broker.outgoing_bytes=256KiB")
+	token, account := s.signIn(testEmail), accounts[0].AccountID
+	template := s.template(token, account)
+	for _, c := range troubleTrials {
+		t.Run(c.trouble, func(t *testing.T) {
+			own := *s
+			own.t = t
+			k := troubleTrial{&own, token, account, s.device(token, account, template, t.Name())}
+			c.provoke(k)
+			k.hold(c.trouble, c.cause, c.remedy)
+		})
+	}
+}
+
+func (k troubleTrial) hold(trouble, inCause, inRemedy string) {
+	k.t.Helper()
+	cause, remedy, summary := k.finding(trouble)
+	k.t.Logf("%s\n%s\n%s", summary, cause, remedy)
+	if !strings.Contains(cause, inCause) || !strings.Contains(remedy, inRemedy) || !strings.Contains(summary, cause) {
+		k.t.Errorf("this should tell of %q and %q", inCause, inRemedy)
+	}
+}
+
+// TestTroubleOfACertificate: the platform's certificate ends while the server runs, and a device cannot connect any more.
+func TestTroubleOfACertificate(t *testing.T) {
+	dir, accounts := newData(t, testEmail)
+	until := time.Now().Add(4 * time.Second).Truncate(time.Second)
+	cert, key := certificateUntil(t, until)
+	s := start(t, dir, "tls.certificate="+cert, "tls.key="+key)
+	token, account := s.signIn(testEmail), accounts[0].AccountID
+	k := troubleTrial{s, token, account, s.device(token, account, s.template(token, account), "C-1")}
+	k.connect().Disconnect(0)
+	eventually(t, "the certificate ends and the device does not accept it", func() bool {
+		return time.Now().After(until) && k.tryConnect("ssl", k.device.secret) != nil
+	})
+	s.http.CloseIdleConnections()
+	s.trustAnything()
+	k.hold("expiredCertificate", "platform's TLS certificate has expired: it ended on ", "tls.certificate")
+}
+
+// certificateUntil makes a certificate for localhost that ends at a time.
+func certificateUntil(t *testing.T, until time.Time) (certFile, keyFile string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: until, BasicConstraintsValid: true, IsCA: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	certFile, keyFile = filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem")
+	for file, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: der}, keyFile: {Type: "PRIVATE KEY", Bytes: pkcs8}} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return certFile, keyFile
+}
