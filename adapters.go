@@ -182,6 +182,11 @@ func (e events) Packet(p auth.Principal, clientID string, in bool, typ byte, top
 	e.logs.Packet(p, clientID, in, typ, topic, qos, size, head)
 }
 
+// Published tells the flight recorder what became of a message (broker.Tracer).
+func (e events) Published(p auth.Principal, clientID, topic string, f broker.Fate) {
+	e.logs.Published(p, clientID, topic, logging.Fate(f))
+}
+
 // Malformed tells that a time-series channel got something that is no point.
 func (e events) Malformed(account, topic string, from auth.Principal, reason string) {
 	from.AccountID = account

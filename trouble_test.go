@@ -237,3 +237,76 @@ func certificateUntil(t *testing.T, until time.Time) (certFile, keyFile string) 
 	}
 	return certFile, keyFile
 }
+
+// TestWhyDidMyMessageNotArrive: the flight recorder tells of each message what became of it, and the diagnosis of those nobody got.
+func TestWhyDidMyMessageNotArrive(t *testing.T) {
+	dir, accounts := newData(t, testEmail)
+	s := start(t, dir, "broker.queue_messages=10")
+	token, account := s.signIn(testEmail), accounts[0].AccountID
+	template := s.template(token, account)
+	k := troubleTrial{s, token, account, s.device(token, account, template, "W-1")}
+	s.must(token, "POST", "/api/v1/devices/"+k.device.id+"/recorder", object{"minutes": 5}, "recorder")
+	c := k.connect()
+	fate := func(payload string) string {
+		for _, p := range objects(s.must(token, "GET", "/api/v1/devices/"+k.device.id+"/recorder", nil, "recorder")["packets"]) {
+			if p["head"] == payload {
+				return cell(p["fate"])
+			}
+		}
+		return ""
+	}
+	publish := func(channel, payload string, retain bool, want string) {
+		t.Helper()
+		s.done(c.Publish(k.device.topic(channel), 1, retain, payload), "publish")
+		if got := fate(payload); !strings.Contains(got, want) {
+			t.Errorf("%s on %s: %q, want %q", payload, channel, got, want)
+		}
+	}
+	publish("control", "one", false, "nobody is subscribed")
+	if cause, _, _ := k.finding("noReceiver"); !strings.Contains(cause, "nobody was subscribed") {
+		t.Errorf("cause: %s", cause)
+	}
+	publish("nowhere", "two", false, "refused, nobody got it: ")
+	publish("temp", ",,21.5,", false, "nobody is subscribed to it; taken in by the platform")
+	publish("control", "three", true, "retained for those who subscribe later")
+
+	zoe := s.endUserIn(token, account, "Home", "zoe@example.com") // the device is in no group of hers
+	z, _ := s.dial("tls", "zoe", tokenUser, zoe)
+	s.subscribe(z, "xi/blue/v1/"+account+"/#", 1)
+	publish("control", "four", false, "not for client “zoe”: subscribed, and has no right to it")
+
+	admin, received := s.dial("tls", "admin", tokenUser, token)
+	s.subscribe(admin, k.device.topic("control"), 1)
+	expect(t, received, k.device.topic("control")+" three")
+	publish("control", "five", false, "sent to 1 client")
+	expect(t, received, k.device.topic("control")+" five")
+
+	away := s.device(token, account, template, "W-2")
+	sleeper := troubleTrial{s, token, account, away}.raw("sleeper", false)
+	sleeper.Send(packet.AppendSubscribe(nil, 1, []packet.Subscription{{Filter: []byte(away.topic("control")), QoS: 1}})...)
+	sleeper.Expect(0x90, 3, 0, 1, 1)
+	_ = sleeper.Conn.Close()
+	k.device = away
+	s.must(token, "POST", "/api/v1/devices/"+away.id+"/recorder", object{"minutes": 5}, "recorder")
+	c = k.connect()
+	publish("control", "m0", false, "waits for 1 client")
+	for n := range 12 {
+		s.done(c.Publish(away.topic("control"), 1, false, fmt.Sprint("n", n)), "publish")
+	}
+	publish("control", "m1", false, "not kept for client “sleeper”: the queue is full")
+	if cause, _, _ := k.finding("notDelivered"); !strings.Contains(cause, "the queue is full") {
+		t.Errorf("cause: %s", cause)
+	}
+}
+
+// endUserIn makes an end user with a sign-in, in a new group, and signs in.
+func (s *testServer) endUserIn(token, account, group, email string) (jwt string) {
+	s.t.Helper()
+	template := cell(objects(s.must(token, "GET", "/api/v1/organizations/templates?accountId="+account, nil, "organizationTemplates")["results"])[0]["id"])
+	made := s.must(token, "POST", "/api/v1/organizations", object{"accountId": account, "name": group, "organizationTemplateId": template}, "organization")
+	s.must(token, "POST", "/api/v1/end-users", object{"accountId": account, "organizationId": made["id"], "name": email, "createIdmUser": true, "idmUserEmail": email}, "endUser")
+	if err := s.identity.ResetUser(s.t.Context(), account, email, testPassword); err != nil {
+		s.t.Fatal(err)
+	}
+	return s.signIn(email)
+}

@@ -75,6 +75,25 @@ type Recorder interface {
 	Packet(p auth.Principal, clientID string, in bool, typ byte, topic string, qos byte, size int, head []byte)
 }
 
+// Tracer is what a Recorder may be besides: it hears what became of the messages that it saw.
+type Tracer interface {
+	// Published follows the Packet of a PUBLISH that arrived. It must not block.
+	Published(p auth.Principal, clientID, topic string, f Fate)
+}
+
+// Fate is what became of a message, as far as that was known when it was published. Clients are named by their ids, fateNames at most.
+type Fate struct {
+	Refused  string   // the rule by which nobody got it
+	Sent     int      // connected clients it is on its way to
+	Waiting  int      // persistent sessions that are away and will get it
+	Away     []string // … and will not: their subscription is of QoS 0, or the message is
+	Full     []string // whose queue is full
+	Slow     []string // who do not take what is sent to them
+	Denied   []string // who subscribed and may not receive it
+	Kept     int      // modules of the platform that took it
+	Retained bool
+}
+
 // ConnInfo describes a Network Connection to the outside. Its strings come from the client and are not to be trusted as text.
 type ConnInfo struct {
 	Principal    auth.Principal

@@ -198,6 +198,9 @@ func (c *conn) process() bool {
 			c.record(watched, true, buf[:size])
 		}
 		ok = c.handle(buf[:size]) && !c.ending.Load()
+		if watched != nil && ok {
+			c.trace(watched, buf[:size])
+		}
 		buf = buf[size:]
 	}
 	c.gotBytes.Add(uint64(len(c.in)))

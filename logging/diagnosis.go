@@ -125,9 +125,18 @@ func hostsOf(lines []*line) []string {
 
 func (d *Diagnosis) addPackets(r Recording) {
 	d.Recorder.Running, d.Recorder.Until, d.Recorder.Packets, d.Recorder.Missed = r.Running, r.Until, len(r.Packets), r.Missed
+	var found []Finding
 	for i := range r.Packets {
-		d.Timeline = append(d.Timeline, Moment{Time: r.Packets[i].At, Kind: "packet", Text: sayPacket(&r.Packets[i])})
+		p := &r.Packets[i]
+		m := Moment{Time: p.At, Kind: "packet", Text: sayPacket(p)}
+		if p.trouble > 0 {
+			m.Trouble = troubles[p.trouble-1].name
+			found = p.addTo(found)
+		}
+		d.Timeline = append(d.Timeline, m)
 	}
+	d.Findings = append(d.Findings, found...)
+	sortFindings(d.Findings)
 	slices.SortStableFunc(d.Timeline, func(a, b Moment) int { return cmp.Compare(a.Time, b.Time) })
 	d.Timeline = d.Timeline[max(0, len(d.Timeline)-timelineLength):]
 }
@@ -262,6 +271,20 @@ func (d *Diagnosis) summarize(entries int) {
 	}
 }
 
+// addTo counts the packet in what is found of its trouble.
+func (p *Packet) addTo(found []Finding) []Finding {
+	t := &troubles[p.trouble-1]
+	i := slices.IndexFunc(found, func(f Finding) bool { return f.Trouble == t.name })
+	if i < 0 {
+		i = len(found)
+		found = append(found, Finding{Trouble: t.name, Remedy: t.remedy, First: p.At, Entries: []string{}})
+	}
+	f := &found[i]
+	f.Count, f.Last, f.Example = f.Count+1, p.At, sayPacket(p)
+	f.Cause = fmt.Sprintf("%s The last was on “%s”: %s.", t.cause, p.Topic, p.Fate)
+	return found
+}
+
 func sayLine(l *line) string {
 	text := l.text[messageText]
 	if l.text[detailsText] != "" {
@@ -288,6 +311,9 @@ func sayPacket(p *Packet) string {
 		if len(p.Head) < p.Size {
 			b.WriteString(" …")
 		}
+	}
+	if p.Fate != "" {
+		b.WriteString(" → " + p.Fate)
 	}
 	return b.String()
 }

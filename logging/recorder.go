@@ -12,7 +12,8 @@ import (
 
 // Limits of the flight recorder, which is in memory only.
 const (
-	recorderHead    = 64               // bytes kept of a payload
+	recorderHead    = 64 // bytes kept of a payload
+	maxFate         = 1 << 10
 	recorderPackets = 500              // of a device; the oldest go first
 	recorderDevices = 1000             // at a time; each may hold some 100 KiB
 	recorderAfter   = 10 * time.Minute // it runs so long after trouble
@@ -30,6 +31,8 @@ type Packet struct {
 	QoS      byte   `json:"qos"`
 	Size     int    `json:"size"`           // bytes of the payload; of the packet where there is none
 	Head     string `json:"head,omitempty"` // how the payload begins; what is no text is shown as �
+	Fate     string `json:"fate,omitempty"` // of a PUBLISH from the device: what became of it, in words
+	trouble  int8   // one of troubles, plus 1
 }
 
 // recorder keeps the packets of the devices that are being watched.
@@ -80,6 +83,26 @@ func (s *Service) Packet(p auth.Principal, clientID string, in bool, typ byte, t
 		packet.Head = clip(string(head[:min(len(head), recorderHead)]), recorderHead)
 	}
 	r.add(packet)
+}
+
+// Published adds to the PUBLISH that Packet was told of last what became of it.
+func (s *Service) Published(p auth.Principal, clientID, topic string, f Fate) {
+	r := s.recorder.of(p.AccountID, p.ID)
+	if r == nil {
+		return
+	}
+	text, trouble := f.say(), int8(troubleNamed(f.trouble())+1)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := len(r.packets)
+	for back := 1; back <= n; back++ { // what was sent meanwhile came after it
+		if packet := &r.packets[(r.next-back+n)%n]; packet.In && packet.Type == "PUBLISH" && packet.ClientID == clip(clientID, maxID) {
+			if packet.Fate == "" && packet.Topic == clip(topic, 2*maxID) {
+				packet.Fate, packet.trouble = clip(text, maxFate), trouble
+			}
+			return
+		}
+	}
 }
 
 func (r *recording) add(p Packet) {
