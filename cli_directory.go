@@ -20,7 +20,7 @@ var deviceColumns = []column{
 func newDevicesCommand() *cobra.Command {
 	cmd := group("devices", "Create, list, show, diagnose, move and delete devices")
 	cmd.AddCommand(newDevicesCreateCommand(), newDevicesListCommand(), newDevicesGetCommand(), newDevicesDeleteCommand(),
-		newDevicesExportCommand(), newDevicesImportCommand(), newDiagnoseCommand())
+		newDevicesExportCommand(), newDevicesImportCommand(), newDiagnoseCommand(), newRecordCommand())
 	return cmd
 }
 

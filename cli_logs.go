@@ -300,7 +300,14 @@ func newDiagnoseCommand() *cobra.Command {
 func printDiagnosis(w io.Writer, d object) {
 	fmt.Fprintln(w, printable(cell(d["summary"])))
 	for _, f := range objects(d["findings"]) {
-		fmt.Fprintf(w, "\n%s (%s times, last %s)\n  %s\n", printable(cell(f["cause"])), cell(f["count"]), momentText(f["last"]), printable(cell(f["remedy"])))
+		often := cell(f["count"]) + " times"
+		if often == "1 times" {
+			often = "once"
+		}
+		if f["over"] == true {
+			often += ", over since the device has connected"
+		}
+		fmt.Fprintf(w, "\n%s (%s, last %s)\n  %s\n", printable(cell(f["cause"])), often, momentText(f["last"]), printable(cell(f["remedy"])))
 	}
 	if timeline := objects(d["timeline"]); len(timeline) > 0 {
 		fmt.Fprintln(w)
@@ -313,4 +320,68 @@ func printDiagnosis(w io.Writer, d object) {
 func momentText(v any) string {
 	ms, _ := v.(float64)
 	return time.UnixMilli(int64(ms)).UTC().Format("2006-01-02T15:04:05.000Z")
+}
+
+// newRecordCommand is of the device commands too: the flight recorder.
+func newRecordCommand() *cobra.Command {
+	var (
+		server  serverFlags
+		out     output
+		minutes int
+		stop    bool
+	)
+	cmd := &cobra.Command{
+		Use:   "record ID",
+		Short: "Print what a device's flight recorder holds, or switch it on or off",
+		Long: `Print the packets that the flight recorder holds of a device, and what became of each message the device published.
+The recorder runs for some minutes after trouble by itself; --minutes lets it run now, --stop ends it and forgets.`,
+		Example: "  xively devices record 0b6e… --minutes 30",
+		Args:    exactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if stop && minutes != 0 {
+				return usageError("give --minutes or --stop, not both")
+			}
+			c, err := server.signedIn()
+			if err != nil {
+				return err
+			}
+			method, body := http.MethodGet, any(nil)
+			switch {
+			case stop:
+				method = http.MethodDelete
+			case minutes != 0:
+				method, body = http.MethodPost, object{"minutes": minutes}
+			}
+			r, err := c.one(cmd.Context(), method, "/api/v1/devices/"+url.PathEscape(args[0])+"/recorder", body, "recorder")
+			if err != nil {
+				return err
+			}
+			return printRecording(cmd, &out, r)
+		},
+	}
+	server.register(cmd)
+	out.register(cmd)
+	cmd.Flags().IntVar(&minutes, "minutes", 0, "let it run for so many minutes from now on, 1440 at most")
+	cmd.Flags().BoolVar(&stop, "stop", false, "switch it off and forget what it holds")
+	return cmd
+}
+
+func printRecording(cmd *cobra.Command, out *output, r object) error {
+	state := "The flight recorder is off."
+	if r["running"] == true {
+		state = "The flight recorder runs until " + momentText(r["until"]) + "."
+	}
+	if missed, _ := r["missed"].(float64); missed > 0 {
+		state += fmt.Sprintf(" %.0f older packets had to make room.", missed)
+	}
+	fmt.Fprintln(cmd.ErrOrStderr(), state)
+	rows := objects(r["packets"])
+	for _, p := range rows {
+		p["at"], p["from"] = momentText(p["time"]), "platform"
+		if p["in"] == true {
+			p["from"] = "device"
+		}
+	}
+	return out.list(cmd.OutOrStdout(), rows, column{"TIME", "at"}, column{"FROM", "from"}, column{"PACKET", "type"}, column{"QOS", "qos"},
+		column{"BYTES", "size"}, column{"TOPIC", "topic"}, column{"PAYLOAD", "head"}, column{"FATE", "fate"})
 }

@@ -184,6 +184,12 @@ func TestCommandsThatMoveMuch(t *testing.T) {
 	if out, _ = sh.run(exitOK, "", "devices", "diagnose", cell(rows[0]["id"])); strings.TrimSpace(out) == "" {
 		t.Error("a diagnosis says something")
 	}
+	if out, errOut := sh.run(exitOK, "", "devices", "record", cell(rows[0]["id"]), "--minutes", "5"); !strings.Contains(errOut, "runs until") || !strings.Contains(out, "PACKET") {
+		t.Errorf("record: %q %q", out, errOut)
+	}
+	if _, errOut := sh.run(exitOK, "", "devices", "record", cell(rows[0]["id"]), "--stop"); !strings.Contains(errOut, "is off") {
+		t.Errorf("record --stop: %q", errOut)
+	}
 }
 
 func TestLogsTailCommand(t *testing.T) {
