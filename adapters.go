@@ -69,6 +69,10 @@ func (c channels) Devices(account, text string) []string {
 	return c.directory.DevicesNamed(account, text)
 }
 
+func (c channels) Serials(account, begin string, most int) []string {
+	return c.directory.SerialsLike(account, begin, most)
+}
+
 // reading lets somebody read a topic's stored points who may receive them (timeseries.Access).
 type reading struct{ directory *blueprint.Service }
 

@@ -246,6 +246,11 @@ func TestWhyDidMyMessageNotArrive(t *testing.T) {
 	template := s.template(token, account)
 	k := troubleTrial{s, token, account, s.device(token, account, template, "W-1")}
 	s.must(token, "POST", "/api/v1/devices/"+k.device.id+"/recorder", object{"minutes": 5}, "recorder")
+	for q, want := range map[string]string{"device:W-": "device:W-1", "severity:": "severity:notice", "tag:": "tag:directory"} {
+		if hints := cell(s.must(token, "GET", "/api/v1/logs/suggest"+query("q", q), nil, "suggestions")); !strings.Contains(hints, `"`+want+`"`) {
+			t.Errorf("suggestions for %s: %s", q, hints)
+		}
+	}
 	c := k.connect()
 	fate := func(payload string) string {
 		for _, p := range objects(s.must(token, "GET", "/api/v1/devices/"+k.device.id+"/recorder", nil, "recorder")["packets"]) {

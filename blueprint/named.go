@@ -1,6 +1,12 @@
 package blueprint
 
-import "xively/internal/auth"
+import (
+	"strconv"
+	"strings"
+
+	"xively/blueprint/search"
+	"xively/internal/auth"
+)
 
 const mostNamed = 100
 
@@ -32,4 +38,20 @@ func (s *Service) DevicesNamed(accountID, text string) (ids []string) {
 		s.log.Warn("devices not found by name", "err", err)
 	}
 	return ids
+}
+
+// SerialsLike returns serial numbers of the account's devices that begin so, in any case, at most most.
+func (s *Service) SerialsLike(accountID, begin string, most int) []string {
+	<-s.finder.ready
+	var serials []string
+	const field = "serialNumber:"
+	text := field + strings.NewReplacer(`"`, "", " ", "").Replace(begin)
+	for _, hint := range s.finder.index(accountID).Suggest(search.Request{Kind: "device", Now: s.now(), Limit: most}, text, len(text)) {
+		serial := strings.TrimPrefix(hint.Text, field)
+		if plain, err := strconv.Unquote(serial); err == nil {
+			serial = plain
+		}
+		serials = append(serials, serial)
+	}
+	return serials
 }

@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -38,6 +39,14 @@ func (w *world) Log(_, topic string) (deviceID, templateID, organizationID strin
 func (w *world) Devices(of, text string) []string {
 	if of == account && (text == device || text == "AP-000001" || text == "Kitchen") {
 		return []string{device}
+	}
+	return nil
+}
+
+// Serials knows the same one.
+func (w *world) Serials(of, begin string, _ int) []string {
+	if of == account && strings.HasPrefix("AP-000001", begin) {
+		return []string{"AP-000001"}
 	}
 	return nil
 }

@@ -34,6 +34,7 @@ const (
 //	GET    /logs/histogram          how many of each severity, by time: the same, and &interval= &field=
 //	GET    /logs/export             all of them as NDJSON: the same, and &order=asc|desc
 //	GET    /logs/tail               new ones as they come, as server-sent events: ?q=, Last-Event-ID
+//	GET    /logs/suggest            ways to go on typing a query: ?q= &cursor=
 //	POST   /logs                    write one entry, or {"entries": […]}
 //	GET    /devices/:id/diagnosis   what happened to a device lately, what is wrong with it, and what to do: ?from=
 //	GET    /devices/:id/recorder    what its flight recorder holds
@@ -47,6 +48,7 @@ func (s *Service) Routes(g *echo.Group) {
 	g.GET("/logs/histogram", s.getHistogram)
 	g.GET("/logs/export", s.getExport)
 	g.GET("/logs/tail", s.getTail)
+	g.GET("/logs/suggest", s.getSuggest)
 	g.POST("/logs", s.postLogs)
 	g.GET("/devices/:id/diagnosis", s.getDiagnosis)
 	g.GET("/devices/:id/recorder", s.getRecorder)

@@ -47,6 +47,8 @@ type Directory interface {
 	Log(account, topic string) (deviceID, templateID, organizationID string, ok bool)
 	// Devices returns the ids of the account's devices that people may mean by a text: an id, a serial number or a name.
 	Devices(account, text string) []string
+	// Serials returns serial numbers of the account's devices that begin so, at most most.
+	Serials(account, begin string, most int) []string
 }
 
 // Stats counts since the start.
