@@ -1,12 +1,14 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,7 +52,8 @@ type conn struct {
 	refusals     atomic.Uint64
 	gotMessages  atomic.Uint64 // added to once a batch
 	gotBytes     atomic.Uint64
-	closedBooks  bool // its traffic is in space.past; guarded by space.trafficMu
+	unsure       atomic.Bool // in Server.unsure
+	closedBooks  bool        // its traffic is in space.past; guarded by space.trafficMu
 	ending       atomic.Bool
 
 	ready bool // what was in flight has been sent again, the queue may follow; guarded by Session.mu
@@ -89,7 +92,7 @@ func (c *conn) readLoop() {
 		return
 	}
 	var err error
-	if c.wire.raw != nil && c.stream == io.ReadWriteCloser(c.wire) {
+	if c.plain() {
 		err = c.readSocket()
 	} else {
 		err = c.readStream()
@@ -103,33 +106,75 @@ func (c *conn) readLoop() {
 	}
 }
 
-// readSocket reads a plain TCP connection. It waits inside RawConn.Read, without a buffer while the socket is silent. The packets are handled
-// outside of it: closing a socket waits for Read to return, and handling closes connections, this one or one that just then closes this one.
+// plain says whether the connection is a bare socket that readSocket reads.
+func (c *conn) plain() bool { return c.wire.raw != nil && c.stream == io.ReadWriteCloser(c.wire) }
+
+// readSocket reads a plain TCP connection, all of it inside one RawConn.Read: without a buffer while the socket is silent, and without asking a
+// socket for more that has just given less than there was room for. The poller tells of what comes after that, for between the read and the wait
+// nothing takes its word away. Only an end of the connection that came together with the last bytes goes by unnoticed; listenAgain looks for it.
+//
+// A socket's Close waits for Read to return. So connections are hung up on here, and closed by finish.
 func (c *conn) readSocket() error {
-	var n int
-	var failure error
-	some := func(fd uintptr) bool {
-		c.ensureRoom()
-		var again bool
-		if n, again, failure = rawRead(fd, c.in[len(c.in):cap(c.in)]); again {
-			c.releaseIdle()
+	var end error
+	failed := c.wire.raw.Read(func(fd uintptr) bool {
+		for {
+			c.ensureRoom()
+			n, again, err := rawRead(fd, c.in[len(c.in):cap(c.in)])
+			switch {
+			case again:
+				c.releaseIdle()
+				return false
+			case err != nil:
+				end = err
+				return true
+			case n == 0:
+				end = io.EOF
+				return true
+			}
+			c.burst = n == cap(c.in)-len(c.in)
+			c.in = c.in[:len(c.in)+n]
+			if !c.process() {
+				return true
+			}
+			if !c.burst {
+				c.releaseIdle()
+				c.srv.unsure.add(c)
+				return false
+			}
 		}
-		return !again
+	})
+	if errors.Is(failed, os.ErrDeadlineExceeded) { // wake
+		return io.EOF
 	}
-	for {
-		if err := c.wire.raw.Read(some); err != nil {
-			return err
-		}
-		if failure == nil && n == 0 {
-			return io.EOF
-		}
-		if failure != nil {
-			return failure
-		}
-		c.burst = n == cap(c.in)-len(c.in)
-		c.in = c.in[:len(c.in)+n]
-		if !c.process() {
-			return nil
+	return cmp.Or(end, failed)
+}
+
+// unsure are the plain connections that went to sleep without having found their socket empty.
+type unsure struct {
+	mu    sync.Mutex
+	conns []*conn
+}
+
+func (u *unsure) add(c *conn) {
+	if c.unsure.Load() {
+		return
+	}
+	c.unsure.Store(true)
+	u.mu.Lock()
+	u.conns = append(u.conns, c)
+	u.mu.Unlock()
+}
+
+// listenAgain wakes the connections among them whose clients have closed their side, on the tick goroutine.
+func (u *unsure) listenAgain() {
+	u.mu.Lock()
+	conns := u.conns
+	u.conns = make([]*conn, 0, len(conns)/2)
+	u.mu.Unlock()
+	for _, c := range conns {
+		c.unsure.Store(false) // before the look: what comes after it is filed again
+		if c.wire.peerClosed() {
+			c.wire.wake()
 		}
 	}
 }
@@ -518,7 +563,11 @@ func (c *conn) close(reason string) {
 		c.room = nil
 	}
 	c.outMu.Unlock()
-	_ = c.stream.Close()
+	if c.plain() {
+		c.wire.hangUp()
+	} else {
+		_ = c.stream.Close()
+	}
 }
 
 func (c *conn) endReason() string {
@@ -533,6 +582,9 @@ func (c *conn) finish() {
 	defer close(c.done)
 	defer c.srv.unregister(c)
 	c.close(reasonUnexpected) // no effect unless nobody closed it
+	if c.plain() {
+		_ = c.stream.Close()
+	}
 	if c.in != nil {
 		putBuf(c.in)
 		c.in = nil

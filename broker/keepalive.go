@@ -62,6 +62,7 @@ func (s *Server) tick() {
 				s.partial.add(next, c)
 			}
 		}
+		s.unsure.listenAgain()
 		if now%minute == 0 {
 			s.eachMinute()
 		}

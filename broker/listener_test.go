@@ -455,3 +455,16 @@ func TestConnectionsLeaveNothing(t *testing.T) {
 		})
 	}
 }
+
+// A client that sends its last packet and goes in the same moment is noticed although the poller told of both at once; and two that end each
+// other at the same time do not wait for each other.
+func TestEndRightBehindAPacket(t *testing.T) {
+	p := openPorts(t, broker.Config{})
+	for i := range 200 {
+		nc := p.dial(p.tcp)
+		p.connect(nc, fmt.Sprint("c", i%50))
+		_, _ = nc.Write(bt.Publish("t", "last words", byte(i%2), 1))
+		_ = nc.Close()
+	}
+	gone(t, p.Broker, 0)
+}

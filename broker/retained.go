@@ -13,7 +13,7 @@ import (
 type retainedStore struct {
 	mu    sync.RWMutex
 	names topic.Names[*Message]
-	bytes int // of topics and payloads
+	bytes int               // of topics and payloads
 	gone  map[string]uint64 // topics deleted while an older writer may still be about to set them
 }
 

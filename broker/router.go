@@ -27,8 +27,8 @@ type space struct {
 	sessions map[sessionKey]*Session
 	kept     map[owner]int      // persistent sessions of each principal
 	fights   map[sessionKey]int // takeovers of this minute
-	gen      atomic.Uint64 // grows with every change of subs
-	sys      atomic.Int64  // subscriptions to the account's figures
+	gen      atomic.Uint64      // grows with every change of subs
+	sys      atomic.Int64       // subscriptions to the account's figures
 
 	trafficMu sync.Mutex // guards what follows and conn.closedBooks
 	past      Traffic    // of connections that have ended

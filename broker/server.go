@@ -30,6 +30,7 @@ type Server struct {
 	store      *store
 	clock      clock
 	quiet      quiet
+	unsure     unsure
 	door       door
 	silent     wheel // connections by the second their keep alive ends
 	partial    wheel // and by the second an incomplete packet is too old

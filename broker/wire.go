@@ -131,6 +131,22 @@ func (w *wire) tryLocked(p []byte) (int, error) {
 	return w.job.n, w.job.err
 }
 
+// hangUp ends a socket without closing it: both sides learn of it, and nobody waits. A socket that the other side has reset refuses
+// the shutdown and needs none.
+func (w *wire) hangUp() {
+	_ = w.raw.Control(rawShutdown)
+	w.wake()
+}
+
+// wake ends a read that waits, and every later one.
+func (w *wire) wake() { _ = w.Conn.SetReadDeadline(time.Unix(1, 0)) }
+
+// peerClosed reports whether the other side has closed and everything it had sent has been read.
+func (w *wire) peerClosed() (closed bool) {
+	_ = w.raw.Control(func(fd uintptr) { closed = rawEnded(fd) })
+	return closed
+}
+
 // behind reports whether bytes wait for the socket, in drain's hands or ours.
 func (w *wire) behind() bool {
 	w.mu.Lock()

@@ -27,6 +27,15 @@ func rawWrite(fd uintptr, p []byte) (int, error) {
 	return done, nil
 }
 
+func rawShutdown(fd uintptr) { _ = syscall.Shutdown(int(fd), syscall.SHUT_RDWR) }
+
+// rawEnded reports whether a read would find the end of the stream now, or an error.
+func rawEnded(fd uintptr) bool {
+	var one [1]byte
+	n, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	return n == 0 && err == nil || err != nil && err != syscall.EAGAIN && err != syscall.EINTR
+}
+
 // rawRead reads what is there. again: nothing now. n == 0 without again or error: the peer closed its side.
 func rawRead(fd uintptr, p []byte) (n int, again bool, err error) {
 	for {

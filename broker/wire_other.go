@@ -8,4 +8,8 @@ const rawIO = false
 
 func rawWrite(uintptr, []byte) (int, error) { panic("broker: rawWrite without rawIO") }
 
+func rawShutdown(uintptr) { panic("broker: rawShutdown without rawIO") }
+
+func rawEnded(uintptr) bool { panic("broker: rawEnded without rawIO") }
+
 func rawRead(uintptr, []byte) (int, bool, error) { panic("broker: rawRead without rawIO") }
