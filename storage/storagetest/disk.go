@@ -26,10 +26,15 @@ type Disk struct {
 	mu      sync.Mutex
 	dir     string
 	held    bool              // syncs wait for Release
-	pending []chan error      // syncs that wait
+	pending []waitingSync // by path
 	synced  map[string][]byte // journal files as they are on the platter
 	files   map[string][]byte // and as they were when the power went
 	off     bool
+}
+
+type waitingSync struct {
+	path string
+	done chan error
 }
 
 var errPowerOff = errors.New("the power is off")
@@ -40,7 +45,7 @@ func (d *Disk) Config(dir string) storage.Config {
 	defer d.mu.Unlock()
 	d.dir, d.off = dir, false
 	d.synced, _ = d.journalLocked() // a file that cannot be read shows when the store opens it
-	return storage.Config{Dir: dir, CheckpointBytes: 16 << 10, SegmentBytes: 32 << 10, BacklogBytes: 16 << 10, Sync: d.sync}
+	return storage.Config{Dir: dir, CheckpointBytes: 3 << 10, SegmentBytes: 32 << 10, BacklogBytes: 16 << 10, Sync: d.sync}
 }
 
 // Hold has syncs wait for Release from now on, or with false lets them go.
@@ -67,9 +72,17 @@ func (d *Disk) Release(err error) {
 	d.releaseLocked(err)
 }
 
+// ReleaseOne ends the i-th of the syncs that wait; the others go on waiting.
+func (d *Disk) ReleaseOne(i int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pending[i].done <- nil
+	d.pending = slices.Delete(d.pending, i, i+1)
+}
+
 func (d *Disk) releaseLocked(err error) {
 	for _, p := range d.pending {
-		p <- err
+		p.done <- err
 	}
 	d.pending = nil
 }
@@ -81,10 +94,11 @@ func (d *Disk) sync(path string) error {
 		return errPowerOff
 	}
 	if d.held {
-		p := make(chan error, 1)
+		p := waitingSync{path, make(chan error, 1)}
 		d.pending = append(d.pending, p)
+		slices.SortFunc(d.pending, func(a, b waitingSync) int { return strings.Compare(a.path, b.path) })
 		d.mu.Unlock()
-		if err := <-p; err != nil {
+		if err := <-p.done; err != nil {
 			return err
 		}
 		d.mu.Lock()
