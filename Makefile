@@ -1,7 +1,7 @@
 # The daily commands. .ci/run is what a change has to pass.
 
 .PHONY: check console fuzz bench bench-peers run soak
-.PHONY: sim soak-power
+.PHONY: sim soak-power soak-offline
 .PHONY: soak-ingest soak-timeseries bench-timeseries
 
 check: # format, vet, staticcheck, tests under the race detector
@@ -42,6 +42,10 @@ soak: # kill and restart under load, ROUNDS times
 FILESYSTEMS ?= ext4,xfs
 soak-power: # cut the power under load, ROUNDS times on each of FILESYSTEMS; needs root, loop devices and strace
 	go test -run TestPowerCut -count 1 -timeout 0 -v . -rounds $(if $(filter file,$(origin ROUNDS)),50,$(ROUNDS)) -power $(FILESYSTEMS)
+
+SESSIONS ?= 100000
+soak-offline: # 100 messages wait for each of SESSIONS clients that are away: memory, time to start, nothing missing
+	go test -run TestSoakOffline -count 1 -timeout 0 -v ./broker -offline-sessions $(SESSIONS)
 
 DEVICES ?= 5000
 RATE ?= 10000

@@ -179,7 +179,7 @@ func (s *Session) describe() ClientInfo {
 	defer s.mu.Unlock()
 	info := ClientInfo{
 		ID: s.key.uuid(s.sp.account), ClientID: s.key.clientID, Principal: s.who, Persistent: s.persistent(),
-		Subscriptions: len(s.subs), Queued: s.queue.len() + s.replay.len(), QueuedBytes: s.queueBytes, Inflight: s.flights.len(),
+		Subscriptions: len(s.subs), Queued: s.waitingLocked() + s.replay.len(), QueuedBytes: s.queueBytes, Inflight: s.paged.sent + s.flights.len(),
 		Unreleased: len(s.unreleased), Traffic: s.past,
 	}
 	info.Traffic.Dropped += s.dropped

@@ -208,6 +208,11 @@ func (s *Server) accept(c *conn, clean bool, rest []byte) error {
 	c.flushing = false
 	c.outMu.Unlock()
 	if present {
+		if err := s.store.pageIn(c.sess); err != nil {
+			s.log.Error("session cannot be resumed", "client_id", c.info.ClientID, "err", err)
+			c.close(reasonStorage)
+			return nil
+		}
 		s.recheckSession(c.sess)
 		c.sess.resend(c)
 		c.sess.takeOver()

@@ -180,13 +180,13 @@ func (w *offlineWorld) report(when string) {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	status, _ := os.ReadFile("/proc/self/status")
-	anon := ""
-	for line := range strings.Lines(string(status)) {
-		if strings.HasPrefix(line, "RssAnon") {
-			anon = strings.TrimSpace(strings.TrimPrefix(line, "RssAnon:"))
-		}
+	field := func(name string) string {
+		_, rest, _ := strings.Cut(string(status), name+":")
+		line, _, _ := strings.Cut(rest, "\n")
+		return strings.TrimSpace(line)
 	}
-	w.t.Logf("%s: heap %d MiB, resident without the store's file %s, store %d MiB", when, m.HeapAlloc>>20, anon, w.db.Stats().StoreBytes>>20)
+	w.t.Logf("%s: heap %d MiB, resident without the store's file %s, most so far with it %s; store %d MiB, journal %d MiB not in it",
+		when, m.HeapAlloc>>20, field("RssAnon"), field("VmHWM"), w.db.Stats().StoreBytes>>20, w.db.Stats().Live>>20)
 }
 
 // offlineClient is a simConn whose bytes move at once.

@@ -170,7 +170,7 @@ func (s *Server) recheck() {
 func (s *Server) recheckOnline(sess *Session) {
 	defer s.caught(s.log, "rechecking permissions")
 	s.recheckSession(sess)
-	if c := sess.conn.Load(); c != nil {
+	if c := sess.conn.Load(); c != nil && sess.ready(c) {
 		sess.dropRefused(c.info, false)
 	}
 }

@@ -43,7 +43,10 @@ type Session struct {
 	unreleased map[uint16]uint64 // QoS 2 identifiers received and not released, with the LSN that must be durable before PUBREC
 	waiting    bool              // Durable will be called
 	dirty      bool              // in the store's list for the next checkpoint
-	gone       []uint64          // stored queue entries (their LSNs) that the next checkpoint deletes
+	moved      bool              // what is on disk may differ from what is in memory
+	gone       []uint64          // entries on disk (their LSNs) that the next checkpoint drops
+	paged      pagedOut          // how much is on disk only; nothing while the client is there
+	onDisk     bool              // there are pages
 	online     bool              // while loading only: the client was connected when the record was written
 	ended      bool
 	overflow   bool // the queue is full and that has been reported
@@ -156,7 +159,7 @@ func (s *Session) enqueue(q queued) {
 	q.msg.refs.Add(1)
 	s.queue.push(q)
 	s.queueBytes += len(q.msg.payload)
-	s.touchLocked()
+	s.markLocked()
 	arm := !s.waiting && s.conn.Load() != nil
 	s.waiting = s.waiting || arm
 	s.mu.Unlock()
@@ -245,6 +248,7 @@ func (s *Session) pumpLocked(c *conn) (wait uint64) {
 			f.msg = q.msg
 		}
 		s.flights.push(f)
+		s.moved = true
 		s.queueBytes -= len(q.msg.payload)
 		s.queue.pop()
 		s.overflow = false
@@ -294,8 +298,11 @@ func (c *conn) sendMessage(m *Message, qos byte, id uint16, retain, dup, force b
 
 // fullLocked says whether a message of n payload bytes would go over the queue's limits.
 func (s *Session) fullLocked(n int) bool {
-	return s.queue.len()+s.reserved >= s.srv.cfg.QueueMessages || s.queueBytes+n > s.srv.cfg.QueueBytes
+	return s.waitingLocked()+s.reserved >= s.srv.cfg.QueueMessages || s.queueBytes+n > s.srv.cfg.QueueBytes
 }
+
+// waitingLocked returns how many messages wait, in memory or on disk.
+func (s *Session) waitingLocked() int { return s.paged.waiting + s.queue.len() }
 
 // newIDLocked returns a Packet Identifier not in use [MQTT-2.3.1-4]. Identifiers are given out in order and the queue holds at most
 // 30,000 of them, so only a flight that was never acknowledged can still have the next one.
@@ -443,8 +450,14 @@ func (s *Session) wantsLocked(name string) bool {
 	return false
 }
 
-// touchLocked has the next checkpoint write the session.
+// touchLocked has the next checkpoint write the session, of which something has changed that may be on disk.
 func (s *Session) touchLocked() {
+	s.moved = true
+	s.markLocked()
+}
+
+// markLocked is touchLocked where something was only added.
+func (s *Session) markLocked() {
 	if s.persistent() && !s.dirty {
 		s.dirty = true
 		s.srv.store.markDirty(s)
@@ -496,7 +509,7 @@ func (s *Session) end() {
 			s.settleLocked(q.msg, q.stored)
 		}
 	}
-	s.subs, s.flights, s.queue, s.unreleased = nil, fifo[flight]{}, fifo[queued]{}, nil
+	s.subs, s.flights, s.queue, s.unreleased, s.paged = nil, fifo[flight]{}, fifo[queued]{}, nil, pagedOut{}
 	s.touchLocked()
 }
 
@@ -567,6 +580,13 @@ func (s *Session) dropTopics(refused map[string]bool, again bool) (dropped []uin
 	})
 	s.replay.keep(func(r *replayed) bool { return !refused[r.topic] })
 	return dropped
+}
+
+// ready says whether resend is done: until then it is what judges messages.
+func (s *Session) ready(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return c.ready
 }
 
 // resend gives a client that came back what it has not acknowledged, oldest first and under the same identifiers [MQTT-4.4.0-1], then

@@ -327,7 +327,7 @@ func (s *Session) waitingBy(by via) (out []queued) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, q := range s.queue.all() {
-		if q.via == by {
+		if q.via == by && q.msg.lsn >= s.sentBefore { // what may have been sent stays where it is
 			out = append(out, q)
 		}
 	}

@@ -44,6 +44,7 @@ type simWorld struct {
 	disk storagetest.Disk
 	db   *storage.DB
 	srv  *broker.Server
+	dead bool // it did not start
 
 	clients []*simClient
 	conns   []*simConn // of this server, all
@@ -117,12 +118,20 @@ func (w *simWorld) run() {
 		w.step++
 		w.act()
 		synctest.Wait()
-		w.look()
+		if !w.dead {
+			w.look()
+		}
+		if w.dead {
+			return
+		}
 		if len(w.wrong) > 0 {
 			break
 		}
 	}
 	w.settle()
+	if w.dead {
+		return
+	}
 	w.check()
 	w.stop(true)
 }
@@ -130,13 +139,18 @@ func (w *simWorld) run() {
 func (w *simWorld) start() {
 	db, err := storage.Open(w.disk.Config(w.dir), slog.New(slog.DiscardHandler))
 	if err != nil {
-		w.t.Fatalf("seed %d, step %d: open the store: %v", w.seed, w.step, err)
+		w.fail("open the store: %v", err)
+		w.dead = true
+		return
 	}
 	cfg := broker.Config{MaxInflight: 4, QueueMessages: 30000, MaxUnreleased: 1000, OutgoingBytes: 16 << 10, WriteTimeout: 20 * time.Second,
 		MaxUnauthenticatedPerIP: 256}
 	rules := &bt.Rules{}
 	if w.srv, err = broker.New(cfg, db, rules, rules, simEvents{w}, nil, slog.New(slog.DiscardHandler)); err != nil {
-		w.t.Fatalf("seed %d, step %d: start: %v", w.seed, w.step, err)
+		w.fail("start: %v", err)
+		w.dead = true
+		_ = db.Close()
+		return
 	}
 	w.db = db
 	synctest.Wait()
@@ -174,7 +188,9 @@ func (w *simWorld) act() {
 	case op < 45:
 		w.disk.Hold(false)
 	case op < 150:
-		w.disk.Release(nil)
+		if n := w.disk.Waiting(); n > 0 {
+			w.disk.ReleaseOne(w.rnd.IntN(n))
+		}
 	case op < 155:
 		time.Sleep(time.Duration(1+w.rnd.IntN(3000)) * time.Millisecond)
 	case op < 157:
@@ -302,7 +318,7 @@ func (w *simWorld) settle() {
 	w.disk.Hold(false)
 	synctest.Wait()
 	w.look()
-	for quiet, rounds := 0, 0; quiet < 3; rounds++ {
+	for quiet, rounds := 0, 0; quiet < 3 && !w.dead; rounds++ {
 		if rounds > 5000 {
 			w.fail("the world does not come to rest")
 			return

@@ -24,10 +24,11 @@ type simClient struct {
 	known  bool     // once so with a persistent session, which must be there ever after
 	buf    []byte   // received, an incomplete packet
 	lastID uint16
-	out    []*simOut // sent and not acknowledged to the end, in their order
-	owed   [][]byte  // acknowledgements to send
-	held   map[uint16]bool
-	n      map[string]int // by stream: messages published
+	out    []*simOut       // sent and not acknowledged to the end, in their order
+	owed   [][]byte        // acknowledgements to send
+	held   map[uint16]bool // QoS 2 identifiers received and not released
+	unpaid map[uint16]bool // QoS 1 identifiers received and never acknowledged
+	n      map[string]int  // by stream: messages published
 
 	epoch int                   // of a clean client: its sessions are told apart
 	subs  map[string][]*simTerm // by filter
@@ -77,7 +78,7 @@ func newSimClient(w *simWorld, i int, clean bool) *simClient {
 
 // forget is what a clean session does when it ends.
 func (d *simClient) forget() {
-	d.out, d.held, d.first = nil, map[uint16]bool{}, map[string]int{}
+	d.out, d.held, d.unpaid, d.first = nil, map[uint16]bool{}, map[uint16]bool{}, map[string]int{}
 	d.epoch++
 	for _, terms := range d.subs {
 		for _, t := range terms {
@@ -141,6 +142,9 @@ func (d *simClient) act() {
 // pay sends acknowledgements that are due, in their order.
 func (d *simClient) pay(n int) {
 	for ; n > 0 && len(d.owed) > 0; n-- {
+		if a := d.owed[0]; a[0] == 0x40 {
+			delete(d.unpaid, uint16(a[2])<<8|uint16(a[3]))
+		}
 		d.send(d.owed[0]...)
 		d.owed = d.owed[1:]
 	}
@@ -322,8 +326,12 @@ func (d *simClient) message(b []byte) {
 		d.w.fail("%s: % x: %v", d.name, b, err)
 		return
 	}
+	if p.QoS == 1 && d.unpaid[p.PacketID] && !p.Dup {
+		d.w.fail("%s: identifier %d is used again before it was acknowledged, or DUP is missing", d.name, p.PacketID)
+	}
 	switch p.QoS {
 	case 1:
+		d.unpaid[p.PacketID] = true
 		d.owed = append(d.owed, bt.Ack(packet.PUBACK, p.PacketID))
 	case 2:
 		d.owed = append(d.owed, bt.Ack(packet.PUBREC, p.PacketID))

@@ -36,9 +36,10 @@ import (
 // Buckets; numbers in keys are big-endian.
 //
 //	broker.sessions  session(8)            version(1) online(1) account kind id userID clientID lastID
-//	                                       n { filter qos }… n { packetID }… sentBefore left
-//	broker.queue     session(8) message(8) packetID(2) qos(1) flags(1: 1 sent, 2 released, 4 retain) [via(3)]
+//	                                       n { filter qos }… n { packetID }… sentBefore left sent waiting waitingBytes
+//	broker.pages     session(8) cut(8)     what waits for the session or was sent and not acknowledged (pages.go)
 //	broker.messages  message(8)            qos(1) topic payload
+//	broker.refs      message(8)            how many entries of pages refer to it (4); none: one
 //	broker.retained  account 00 topic      message(8) qos(1) payload
 const (
 	streamBroker = storage.Stream('b')
@@ -60,13 +61,10 @@ const (
 	flagReplayed = 8
 	flagVia      = 4 // in a receiver's QoS
 
-	entrySent     = 1
-	entryReleased = 2
-	entryRetain   = 4
-
 	bucketSessions = "broker.sessions"
-	bucketQueue    = "broker.queue"
+	bucketPages    = "broker.pages"
 	bucketMessages = "broker.messages"
+	bucketRefs     = "broker.refs"
 	bucketRetained = "broker.retained"
 
 	sessionVersion = 1
@@ -81,8 +79,8 @@ type Message struct {
 	qos     byte
 	lsn     uint64 // its name; 0 where nothing is on disk. Set before anybody else sees the message
 
-	refs   atomic.Int32 // queue entries of persistent sessions
-	stored bool         // in broker.messages; guarded by store.mu
+	refs   atomic.Int32 // queue entries of persistent sessions in memory
+	shared bool         // listed in store.bodies while there are any
 }
 
 // newMessage copies m.
@@ -97,22 +95,22 @@ type store struct {
 	mu       sync.Mutex // guards what follows; taken last
 	sessions []*Session // changed since the last Freeze, each once
 	retained map[retainedKey]struct{}
-	dead     []uint64 // stored messages that nobody refers to any more
+	bodies   map[uint64]*Message // stored messages that sessions brought back into memory
 
 	// What Freeze set aside for Flush.
 	frozenSessions []*Session
 	frozenRetained map[retainedKey]struct{}
-	frozenDead     []uint64
+	cut            uint64
 
 	// While loading only.
-	byID   map[uint64]*Session
-	bodies map[uint64]*Message // what sessions queue: one Message for each, also when one session's entry was stored and another's replayed
+	byID      map[uint64]*Session
+	converted bool // pages were made of what may be newer than the cut
 }
 
 type retainedKey struct{ account, topic string }
 
 func newStore(s *Server) *store {
-	return &store{srv: s, retained: map[retainedKey]struct{}{}}
+	return &store{srv: s, retained: map[retainedKey]struct{}{}, bodies: map[uint64]*Message{}}
 }
 
 // --- records ---
@@ -241,29 +239,17 @@ func (st *store) setRetained(sp *space, name string, m *Message) {
 	st.mu.Unlock()
 }
 
-// release drops one queue entry's hold on m.
-func (st *store) release(m *Message) {
-	if m.refs.Add(-1) > 0 {
-		return
-	}
-	st.mu.Lock()
-	if m.stored {
-		st.dead = append(st.dead, m.lsn)
-	}
-	st.mu.Unlock()
-}
-
 // Freeze implements storage.Consumer.
 //
-// What is written later may be newer than the cut: a session is written as it is when Flush comes to it. That is safe because replaying
-// the records after the cut on top of any newer state ends in the same state (entries are known by their LSN, and one that is gone comes
-// back by its message record and goes again by its done record) and because Flush waits until those records are on disk.
+// What is written later may be newer than the cut, except messages: a session is written as it is when Flush comes to it. That is safe because
+// replaying the records after the cut on top of any newer state ends in the same state (a message that is gone is not missed by its done
+// record) and because Flush waits until those records are on disk.
 func (st *store) Freeze() {
 	st.mu.Lock()
 	st.frozenSessions, st.sessions = st.sessions, nil
 	st.frozenRetained, st.retained = st.retained, map[retainedKey]struct{}{}
-	st.frozenDead, st.dead = st.dead, nil
 	st.mu.Unlock()
+	st.cut = st.srv.jnl.Last() // no batch is open
 	st.srv.mu.Lock()
 	defer st.srv.mu.Unlock()
 	for _, sp := range st.srv.spaces {
@@ -273,9 +259,16 @@ func (st *store) Freeze() {
 
 // Flush implements storage.Consumer.
 func (st *store) Flush(tx *storage.Tx) error {
+	f := newFlusher(tx, st.cut)
 	for _, s := range st.frozenSessions {
-		st.flushSession(tx, s)
+		f.session(s)
 	}
+	f.finish()
+	tx.OnCommit(func() {
+		for _, s := range f.done {
+			st.pageOut(s)
+		}
+	})
 	retained := tx.Bucket(bucketRetained)
 	for k := range st.frozenRetained {
 		key := append(append([]byte(k.account), 0), k.topic...)
@@ -286,11 +279,7 @@ func (st *store) Flush(tx *storage.Tx) error {
 			retained.Delete(key)
 		}
 	}
-	messages := tx.Bucket(bucketMessages)
-	for _, lsn := range st.frozenDead {
-		messages.Delete(key64(lsn))
-	}
-	st.frozenSessions, st.frozenRetained, st.frozenDead = nil, nil, nil
+	st.frozenSessions, st.frozenRetained = nil, nil
 	// What was written above may be newer than the journal on disk. Were it to outlive a crash that takes the journal's end away, the
 	// next start would give its LSNs, which are names, to something else.
 	return st.srv.jnl.Wait(context.Background(), st.srv.jnl.Last())
@@ -304,70 +293,8 @@ func key64(ns ...uint64) []byte {
 	return k
 }
 
-func (st *store) flushSession(tx *storage.Tx, s *Session) {
-	sessions, queue := tx.Bucket(bucketSessions), tx.Bucket(bucketQueue)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.dirty = false
-	if s.ended {
-		sessions.Delete(key64(s.id))
-		var keys [][]byte
-		for k := range queue.Prefix(key64(s.id)) {
-			keys = append(keys, append([]byte(nil), k...))
-		}
-		for _, k := range keys {
-			queue.Delete(k)
-		}
-		return
-	}
-	sessions.Put(key64(s.id), s.encodeLocked())
-	for _, lsn := range s.gone {
-		queue.Delete(key64(s.id, lsn))
-	}
-	s.gone = nil
-	for i := range s.flights.len() {
-		f := s.flights.at(i)
-		flags := byte(entrySent)
-		if f.released {
-			flags |= entryReleased
-		}
-		if f.retain {
-			flags |= entryRetain
-		}
-		st.flushEntry(tx, queue, s, f.msg, f.id, f.qos, flags, viaPlain)
-		f.stored = true
-	}
-	for i := range s.queue.len() {
-		q := s.queue.at(i)
-		if q.stored {
-			continue
-		}
-		flags := byte(0)
-		if q.retain {
-			flags |= entryRetain
-		}
-		st.flushEntry(tx, queue, s, q.msg, q.id, q.qos, flags, q.via)
-		q.stored = true
-	}
-}
-
-func (st *store) flushEntry(tx *storage.Tx, queue *storage.Bucket, s *Session, m *Message, id uint16, qos, flags byte, by via) {
-	entry := []byte{byte(id >> 8), byte(id), qos, flags}
-	if by != viaPlain {
-		entry = append(entry, by[:]...)
-	}
-	queue.Put(key64(s.id, m.lsn), entry)
-	st.mu.Lock()
-	known := m.stored
-	m.stored = true
-	st.mu.Unlock()
-	if !known {
-		v := appendText([]byte{m.qos}, m.topic)
-		tx.Bucket(bucketMessages).Put(key64(m.lsn), append(v, m.payload...))
-	}
-}
-
-func (s *Session) encodeLocked() []byte {
+// encodeLocked encodes the session with what it has on disk.
+func (s *Session) encodeLocked(disk pagedOut, waitingBytes int) []byte {
 	online := byte(0)
 	if s.conn.Load() != nil {
 		online = 1
@@ -383,22 +310,31 @@ func (s *Session) encodeLocked() []byte {
 	for id := range s.unreleased {
 		v = appendNumbers(v, uint64(id))
 	}
-	return appendNumbers(v, s.sentBefore, uint64(s.left))
+	return appendNumbers(v, s.sentBefore, uint64(s.left), uint64(disk.sent), uint64(disk.waiting), uint64(waitingBytes))
 }
 
 // --- start ---
 
 // open loads the buckets, replays the journal on top and rebuilds the index.
 func (st *store) open() error {
-	st.byID, st.bodies = map[uint64]*Session{}, map[uint64]*Message{}
+	st.byID = map[uint64]*Session{}
+	if err := st.convert(); err != nil {
+		return fmt.Errorf("convert queues: %w", err)
+	}
 	if err := st.srv.db.View(st.load); err != nil {
 		return fmt.Errorf("load broker state: %w", err)
 	}
 	if err := st.srv.jnl.Attach(streamBroker, st); err != nil {
 		return fmt.Errorf("replay broker journal: %w", err)
 	}
+	now := st.srv.jnl.Last() + 1
 	for _, s := range st.byID {
-		s.settleLoaded()
+		if s.sharesLocked() {
+			if err := st.pageIn(s); err != nil {
+				return err
+			}
+		}
+		s.settleLoaded(now)
 		for f, qos := range s.subs {
 			s.sp.subscribe(s, f, qos)
 		}
@@ -407,14 +343,7 @@ func (st *store) open() error {
 		}
 		s.sp.putLocked(s)
 	}
-	st.mu.Lock()
-	for lsn, m := range st.bodies {
-		if m.stored && m.refs.Load() == 0 {
-			st.dead = append(st.dead, lsn)
-		}
-	}
-	st.mu.Unlock()
-	st.byID, st.bodies = nil, nil
+	st.byID = nil
 	return nil
 }
 
@@ -425,37 +354,6 @@ func (st *store) load(tx *storage.Tx) error {
 		}
 		if err := st.loadSession(binary.BigEndian.Uint64(k), v); err != nil {
 			return fmt.Errorf("session %x: %w", k, err)
-		}
-	}
-	for k, v := range tx.Bucket(bucketMessages).Prefix(nil) {
-		if len(k) != 8 {
-			return fmt.Errorf("message %x: %w", k, errRecord)
-		}
-		r := &records{b: v}
-		m := &Message{qos: r.byte(), topic: r.text(), lsn: binary.BigEndian.Uint64(k), stored: true}
-		m.payload = append([]byte(nil), r.b...)
-		if r.bad || m.qos > 2 {
-			return fmt.Errorf("message %x: %w", k, errRecord)
-		}
-		st.bodies[m.lsn] = m
-	}
-	for k, v := range tx.Bucket(bucketQueue).Prefix(nil) {
-		if len(k) != 16 || (len(v) != 4 && len(v) != 4+len(via{})) || v[2] > 2 {
-			return fmt.Errorf("queue entry %x: %w", k, errRecord)
-		}
-		s, m := st.byID[binary.BigEndian.Uint64(k)], st.bodies[binary.BigEndian.Uint64(k[8:])]
-		if s == nil || m == nil {
-			return fmt.Errorf("queue entry %x: its session or message is missing", k)
-		}
-		id, qos, flags := binary.BigEndian.Uint16(v), v[2], v[3]
-		m.refs.Add(1)
-		if flags&entrySent != 0 {
-			s.flights.push(flight{msg: m, id: id, qos: qos, retain: flags&entryRetain != 0, released: flags&entryReleased != 0, stored: true})
-		} else {
-			q := queued{msg: m, id: id, qos: qos, retain: flags&entryRetain != 0, stored: true}
-			copy(q.via[:], v[4:])
-			s.queue.push(q)
-			s.queueBytes += len(m.payload)
 		}
 	}
 	return st.loadRetained(tx)
@@ -492,12 +390,17 @@ func (st *store) loadSession(id uint64, v []byte) error {
 	for n := r.number(); n > 0 && !r.bad; n-- {
 		s.unreleased[uint16(r.number())] = id // any LSN that is on disk
 	}
-	if len(r.b) > 0 { // else written before there was this number
+	if len(r.b) > 0 { // else written before there were these numbers
 		s.sentBefore = r.number()
 	}
 	if len(r.b) > 0 {
 		s.left = int64(r.number())
 	}
+	if len(r.b) > 0 {
+		s.paged = pagedOut{int(r.number()), int(r.number())}
+		s.queueBytes = int(r.number())
+	}
+	s.onDisk = s.paged.len() > 0
 	if r.bad {
 		return errRecord
 	}
@@ -536,6 +439,11 @@ func (st *store) Replay(lsn storage.LSN, record []byte) error {
 		return nil
 	}
 	s.touch()
+	if kind == recDone || kind == recRecorded || kind == recDetach {
+		if err := st.pageIn(s); err != nil {
+			return err
+		}
+	}
 	switch kind {
 	case recEnd:
 		st.endLoaded(s)
@@ -556,7 +464,7 @@ func (st *store) Replay(lsn storage.LSN, record []byte) error {
 		delete(s.unreleased, uint16(r.number()))
 	case recAttach:
 		s.mu.Lock()
-		s.crashedLocked()
+		s.crashedLocked(lsn)
 		s.online = true
 		s.mu.Unlock()
 	case recDetach:
@@ -584,10 +492,6 @@ func (st *store) replayMessage(lsn uint64, r *records) error {
 	if flags&flagRetain != 0 {
 		st.setRetained(st.srv.space(account), m.topic, m)
 	}
-	if known := st.bodies[lsn]; known != nil {
-		m = known
-	}
-	st.bodies[lsn] = m
 	for n := r.number(); n > 0 && !r.bad; n-- {
 		s, id, qos := st.byID[r.number()], uint16(r.number()), r.byte()
 		var by via
@@ -597,6 +501,11 @@ func (st *store) replayMessage(lsn uint64, r *records) error {
 		}
 		if r.bad || qos > 2 || id == 0 {
 			return errRecord
+		}
+		if s != nil && st.converted {
+			if err := st.pageIn(s); err != nil {
+				return err
+			}
 		}
 		if s != nil {
 			s.load(queued{msg: m, id: id, qos: qos, via: by, retain: flags&flagReplayed != 0})
@@ -663,8 +572,7 @@ func (s *Session) touch() {
 
 // --- a session while it is being loaded: no connection yet ---
 
-// load queues a replayed message unless the store was newer than its record and has it already. Then it may also have later ones, so that
-// this one belongs in front of them.
+// load queues a replayed message, unless it was converted and is there already.
 func (s *Session) load(q queued) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -737,20 +645,21 @@ func (s *Session) markSentLocked(lsn uint64, released bool) {
 }
 
 // crashedLocked meets the end of a server that did not note it. If the client was connected, what waits may have been sent: it is not
-// known how far the client's acknowledgements, which nobody waited for, had moved the window on. DUP is set on all of it.
-func (s *Session) crashedLocked() {
-	if n := s.queue.len(); s.online && n > 0 {
-		s.sentBefore = s.queue.at(n-1).msg.lsn + 1
+// known how far the client's acknowledgements, which nobody waited for, had moved the window on. DUP is set on all of it. now is behind all
+// that waits.
+func (s *Session) crashedLocked(now uint64) {
+	if s.online && s.waitingLocked() > 0 {
+		s.sentBefore = now
 	}
 }
 
 // settleLoaded ends loading. If the client was connected when the server was killed, what the window held counts as in flight. A
 // checkpoint may come at any time from now on.
-func (s *Session) settleLoaded() {
+func (s *Session) settleLoaded(now uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.crashedLocked()
-	for s.online && s.queue.len() > 0 && s.flights.len() < s.srv.cfg.MaxInflight {
+	s.crashedLocked(now)
+	for s.online && s.paged.len() == 0 && s.queue.len() > 0 && s.flights.len() < s.srv.cfg.MaxInflight {
 		s.markSentLocked(s.queue.front().msg.lsn, false)
 	}
 	s.online = false

@@ -45,10 +45,14 @@ func (s *Session) dump() []string {
 		lines = append(lines, fmt.Sprintf("%s message %016x id %d qos %d retain %v released %v %s %q", name, m.lsn, id, qos, retain, released, m.topic, m.payload))
 	}
 	bytes := 0
-	for _, f := range s.flights.all() {
+	flights, waiting, err := s.contentsLocked()
+	if err != nil {
+		lines = append(lines, fmt.Sprintf("%s: %v", name, err))
+	}
+	for _, f := range flights {
 		entry(f.msg, f.id, f.qos, f.retain, f.released)
 	}
-	for _, q := range s.queue.all() {
+	for _, q := range waiting {
 		entry(q.msg, q.id, q.qos, q.retain, false)
 		bytes += len(q.msg.payload)
 	}
@@ -58,7 +62,23 @@ func (s *Session) dump() []string {
 	return lines
 }
 
-// InFlight returns the identifiers of a session's flights, in the order in which they would be sent again.
+// contentsLocked returns what the session holds, in memory and on disk.
+func (s *Session) contentsLocked() (flights []flight, waiting []queued, err error) {
+	if s.paged.len() == 0 {
+		return s.flights.all(), s.queue.all(), nil
+	}
+	have := map[uint64]bool{}
+	for _, q := range s.queue.all() {
+		have[q.msg.lsn] = true
+	}
+	flights, waiting, err = s.srv.store.readPages(s.id, have)
+	if err == nil && (len(flights) != s.paged.sent || len(waiting) != s.paged.waiting) {
+		err = fmt.Errorf("%d and %d entries are on disk and not %v", len(flights), len(waiting), s.paged)
+	}
+	return append(flights, s.flights.all()...), append(waiting, s.queue.all()...), err
+}
+
+// InFlight returns the identifiers of what a session would send again with DUP, in that order.
 func (s *Server) InFlight(account, clientID string) []uint16 {
 	sp := s.space(account)
 	sp.mu.RLock()
@@ -67,8 +87,17 @@ func (s *Server) InFlight(account, clientID string) []uint16 {
 	for key, sess := range sp.sessions {
 		if key.clientID == clientID {
 			sess.mu.Lock()
-			for _, f := range sess.flights.all() {
+			flights, waiting, err := sess.contentsLocked()
+			if err != nil {
+				panic(err)
+			}
+			for _, f := range flights {
 				ids = append(ids, f.id)
+			}
+			for _, q := range waiting {
+				if q.msg.lsn < sess.sentBefore {
+					ids = append(ids, q.id)
+				}
 			}
 			sess.mu.Unlock()
 		}
@@ -87,7 +116,7 @@ func (s *Server) Checkpoint(tx *storage.Tx, between func()) error {
 func replayer() *store {
 	s := &Server{cfg: Config{}.withDefaults(), spaces: map[string]*space{}}
 	st := newStore(s)
-	st.byID, st.bodies = map[uint64]*Session{}, map[uint64]*Message{}
+	st.byID = map[uint64]*Session{}
 	s.store = st
 	return st
 }
@@ -104,8 +133,8 @@ func ReplayRecords(records ...[]byte) (before, after string, err error) {
 	again := replayer()
 	var a, b []string
 	for id, s := range st.byID {
-		s.settleLoaded()
-		if err := again.loadSession(id, s.encodeLocked()); err != nil {
+		s.settleLoaded(1 << 40)
+		if err := again.loadSession(id, s.encodeLocked(pagedOut{}, 0)); err != nil {
 			return "", "", fmt.Errorf("its own encoding: %w", err)
 		}
 		s.flights, s.queue, s.queueBytes = fifo[flight]{}, fifo[queued]{}, 0 // in buckets of their own
@@ -117,4 +146,20 @@ func ReplayRecords(records ...[]byte) (before, after string, err error) {
 }
 
 // BucketNames are the buckets that must be empty when nothing is left to remember.
-var BucketNames = []string{bucketSessions, bucketQueue, bucketMessages, bucketRetained}
+var BucketNames = []string{bucketSessions, bucketPages, bucketMessages, bucketRefs, bucketRetained}
+
+// InMemory returns how many messages a session holds in memory, and how many it holds at all.
+func (s *Server) InMemory(account, clientID string) (memory, all int) {
+	sp := s.space(account)
+	sp.mu.RLock()
+	defer sp.mu.RUnlock()
+	for key, sess := range sp.sessions {
+		if key.clientID == clientID {
+			sess.mu.Lock()
+			memory += sess.flights.len() + sess.queue.len()
+			all += sess.flights.len() + sess.waitingLocked() + sess.paged.sent
+			sess.mu.Unlock()
+		}
+	}
+	return memory, all
+}

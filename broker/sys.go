@@ -34,7 +34,7 @@ func (s *Server) AccountStats(account string) AccountStats {
 	st.Traffic = sp.past
 	for _, sess := range sp.all() {
 		sess.mu.Lock()
-		st.Queued += sess.queue.len() + sess.replay.len()
+		st.Queued += sess.waitingLocked() + sess.replay.len()
 		st.Traffic.Dropped += sess.dropped
 		sess.mu.Unlock()
 		if c := sess.conn.Load(); c != nil && !c.closedBooks {
