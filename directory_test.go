@@ -1,10 +1,13 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"xively/storage"
 )
 
 // An export taken into an empty installation gives an equal directory, people included: both exports are the same line by
@@ -73,5 +76,51 @@ func TestExportIntoAnEmptyInstallation(t *testing.T) {
 	topic := "xi/blue/v1/" + otherAccounts[0].AccountID + "/d/" + cell(device["id"]) + "/temp"
 	if granted := b.subscribe(c, topic, 1); granted != 1 {
 		t.Errorf("Mia's subscription by the grant on a saved search: %#x", granted)
+	}
+}
+
+// xively verify tells where the stored indexes and counts do not agree with the objects, and xively rebuild mends them.
+func TestVerifyAndRebuildCommands(t *testing.T) {
+	dir, accounts := newData(t, testEmail)
+	s := start(t, dir)
+	token := s.signIn(testEmail)
+	s.oneOfEach(token, accounts[0].AccountID)
+	s.stop()
+	sh := newShell(t, s)
+	if out, _ := sh.run(exitOK, "", "verify", dir); !strings.Contains(out, "is whole") {
+		t.Errorf("verify: %s", out)
+	}
+	db, err := storage.Open(storage.Config{Dir: dir}, testLog(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *storage.Tx) error {
+		var first, last []byte
+		for key := range tx.Bucket("blueprint.index").Scan(nil, nil) {
+			if first == nil {
+				first = slices.Clone(key)
+			}
+			last = slices.Clone(key)
+		}
+		tx.Bucket("blueprint.index").Delete(first)
+		tx.Bucket("blueprint.index").Put(append(last, 1), nil)
+		for key := range tx.Bucket("blueprint.counts").Scan(nil, nil) {
+			tx.Bucket("blueprint.counts").Put(slices.Clone(key), []byte{0, 0, 0, 0, 0, 0, 0, 9})
+			break
+		}
+		return nil
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	out, errOut := sh.run(exitFailed, "", "verify", dir)
+	if !strings.Contains(out, "an entry of the stored index is missing") || !strings.Contains(out, "the count of") || !strings.Contains(errOut, "xively rebuild") {
+		t.Errorf("verify of damaged indexes: %s%s", out, errOut)
+	}
+	if out, _ := sh.run(exitOK, "", "rebuild", dir); !strings.Contains(out, "agree with its objects") {
+		t.Errorf("rebuild: %s", out)
+	}
+	if out, _ := sh.run(exitOK, "", "verify", dir); !strings.Contains(out, "is whole") {
+		t.Errorf("verify after rebuild: %s", out)
 	}
 }

@@ -99,7 +99,7 @@ Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 3 not signe
 	})
 	root.AddCommand(
 		newServeCommand(), newInitCommand(), newCheckConfigCommand(), newVerifyCommand(), newBackupCommand(), newRestoreCommand(),
-		newOverviewCommand(), newLimitsCommand(), newServerCommand(),
+		newOverviewCommand(), newLimitsCommand(), newServerCommand(), newRebuildCommand(),
 		newAccountsCommand(), newAccountCommand(), newLoginCommand(), newSessionsCommand(), newAPIKeysCommand(), newApplicationsCommand(), newUsersCommand(),
 		newDevicesCommand(), newTemplatesCommand(), newCredentialsCommand(), newOrganizationsCommand(), newEndUsersCommand(),
 		newAccessCommand(), newAuditCommand(), newExportCommand(), newImportCommand(),

@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"xively/blueprint"
 	"xively/storage"
 )
 
@@ -308,11 +309,15 @@ func newVerifyCommand() *cobra.Command {
 		Use:   "verify DIR",
 		Short: "Read everything in a data folder and say whether it is whole",
 		Long: `Read the store and the journal of a data folder that no server is using, and check their structure and every
-checksum. Nothing is changed. Exit code 1 when something is damaged.`,
+checksum; then whether the directory's indexes and counts agree with its objects. Nothing is changed. Exit code 1 when something is damaged
+or disagrees; what disagrees, xively rebuild mends.`,
 		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			report, err := storage.Verify(args[0])
 			printReport(cmd.OutOrStdout(), report)
+			if err == nil {
+				err = onDirectory(args[0], func(b *blueprint.Service) error { return verifyDirectory(cmd, b) })
+			}
 			if err != nil {
 				return err
 			}
@@ -320,6 +325,56 @@ checksum. Nothing is changed. Exit code 1 when something is damaged.`,
 			return nil
 		},
 	}
+}
+
+// newRebuildCommand makes anew what is derived from the directory's objects.
+func newRebuildCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "rebuild DIR",
+		Short: "Make the directory's indexes and counts anew from its objects",
+		Long: `Make the indexes and counts of the directory anew, in a data folder that no server is using: for a folder of which
+xively verify says that they disagree. Objects are read and not changed. The search index needs no mending on disk: a server makes it at each start.`,
+		Args: exactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := storage.Verify(args[0]); err != nil {
+				return err // an index over damaged objects would hide the damage
+			}
+			err := onDirectory(args[0], func(b *blueprint.Service) error {
+				if err := b.Rebuild(); err != nil {
+					return err
+				}
+				return verifyDirectory(cmd, b)
+			})
+			if err == nil {
+				fmt.Fprintf(cmd.OutOrStdout(), "the indexes of %s agree with its objects\n", args[0])
+			}
+			return err
+		},
+	}
+}
+
+// onDirectory runs do on the directory in a data folder. Nothing else of the platform is opened, and no journal is taken in.
+func onDirectory(dir string, do func(*blueprint.Service) error) error {
+	quiet := slog.New(slog.DiscardHandler)
+	db, err := storage.Open(storage.Config{Dir: dir}, quiet)
+	if err != nil {
+		return err
+	}
+	b := blueprint.New(blueprint.DefaultConfig(), db, quiet)
+	err = do(b)
+	return errors.Join(err, b.Close(), db.Close())
+}
+
+func verifyDirectory(cmd *cobra.Command, b *blueprint.Service) error {
+	problems, err := b.Verify()
+	if err != nil || len(problems) == 0 {
+		return err
+	}
+	const most = 20
+	for _, p := range problems[:min(len(problems), most)] {
+		fmt.Fprintln(cmd.OutOrStdout(), p)
+	}
+	return fmt.Errorf("%d entries of the directory's indexes and counts disagree with its objects: see xively rebuild", len(problems))
 }
 
 func printReport(out io.Writer, r storage.Report) {

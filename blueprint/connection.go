@@ -123,15 +123,21 @@ func (s *Service) tellSeen(deviceID string, changed map[string]any) {
 
 // members are a device's connection state as answers show it.
 func (l lastSeen) members() map[string]any {
-	m := map[string]any{"connected": l.connected, "lastConnected": nil, "externalIp": orNull(l.ExternalIP),
-		"geoIpLatitude": nil, "geoIpLongitude": nil, "reverseDns": orNull(l.ReverseDNS)}
+	m := make(map[string]any, 6)
+	l.into(m)
+	return m
+}
+
+// into puts the members into m.
+func (l lastSeen) into(m map[string]any) {
+	m["connected"], m["lastConnected"], m["externalIp"] = l.connected, nil, orNull(l.ExternalIP)
+	m["geoIpLatitude"], m["geoIpLongitude"], m["reverseDns"] = nil, nil, orNull(l.ReverseDNS)
 	if l.Known {
 		m["geoIpLatitude"], m["geoIpLongitude"] = l.Lat, l.Lon
 	}
 	if l.LastConnected != 0 {
 		m["lastConnected"] = timeText(l.LastConnected)
 	}
-	return m
 }
 
 // now returns a device's connection state when it is in memory.

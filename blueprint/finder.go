@@ -55,32 +55,27 @@ func (f *finder) search(account string, r search.Request) (search.Result, error)
 	return f.index(account).Search(r)
 }
 
-// build reads the whole directory.
+// indexStep is how many documents go from the reader to the writer of a build at a time.
+const indexStep = 256
+
+// build reads the whole directory. Another goroutine puts into the index what this one has read.
 func (f *finder) build() {
 	defer close(f.ready)
 	began := time.Now()
 	n := 0
-	f.err = f.s.db.View(func(tx *storage.Tx) error {
-		for _, k := range f.s.kinds {
-			for key, value := range tx.Bucket(k.bucket()).Scan(nil, nil) {
-				o, err := decode(value)
-				if err != nil {
-					return fmt.Errorf("%s %s: %w", k.one, idText(key), err)
-				}
-				if o.Deleted == 0 {
-					var seen lastSeen
-					if k.one == "device" {
-						if seen, err = f.s.presence.seen(tx, o.ID); err != nil {
-							return err
-						}
-					}
-					f.index(o.AccountID).Put(document(k, o, seen))
-					n++
-				}
+	steps, written := make(chan []indexed, 4), make(chan struct{})
+	go func() { // ends with steps
+		defer close(written)
+		for step := range steps {
+			for _, d := range step {
+				f.index(d.account).Put(d.Doc)
 			}
+			n += len(step)
 		}
-		return nil
-	})
+	}()
+	f.err = f.s.db.View(func(tx *storage.Tx) error { return f.readAll(tx, steps) })
+	close(steps)
+	<-written
 	f.mu.Lock()
 	late := f.late
 	f.late, f.built = nil, true
@@ -97,23 +92,63 @@ func (f *finder) build() {
 	f.s.log.Debug("directory indexed", "objects", n, "took", time.Since(began))
 }
 
+type indexed struct {
+	account string
+	search.Doc
+}
+
+// readAll sends a document of every live object, each in a map of its own.
+func (f *finder) readAll(tx *storage.Tx, steps chan<- []indexed) error {
+	d := decoder{shared: map[string]string{}}
+	var step []indexed
+	for _, k := range f.s.kinds {
+		for key, value := range tx.Bucket(k.bucket()).Scan(nil, nil) {
+			o, err := d.decode(value)
+			if err != nil {
+				return fmt.Errorf("%s %s: %w", k.one, idText(key), err)
+			}
+			if o.Deleted != 0 {
+				continue
+			}
+			var seen lastSeen
+			if k.one == "device" {
+				if seen, err = f.s.presence.seen(tx, o.ID); err != nil {
+					return err
+				}
+			}
+			if o.Values == nil {
+				o.Values = map[string]any{}
+			}
+			if step = append(step, indexed{o.AccountID, documentIn(o.Values, k, o, seen)}); len(step) == indexStep {
+				steps <- step
+				step = make([]indexed, 0, indexStep)
+			}
+		}
+	}
+	steps <- step
+	return nil
+}
+
 // document is an object as it is searched.
 func document(k *kind, o *object, seen lastSeen) search.Doc {
 	fields := make(map[string]any, len(o.Values)+8)
 	for name, v := range o.Values {
 		fields[name] = v
 	}
+	return documentIn(fields, k, o, seen)
+}
+
+// documentIn is document in the map of the object's values, which becomes the document's.
+func documentIn(fields map[string]any, k *kind, o *object, seen lastSeen) search.Doc {
 	fields["created"], fields["lastModified"] = time.UnixMilli(o.Created), time.UnixMilli(o.Modified)
 	d := search.Doc{Kind: k.one, ID: o.ID, Order: o.Created, Fields: fields}
 	if k.one != "device" {
 		return d
 	}
-	for name, v := range seen.members() {
-		fields[name] = v
-	}
-	lat, hasLat := o.Values["latitude"].(float64)
-	lon, hasLon := o.Values["longitude"].(float64)
-	d.Lat, d.Lon, d.HasGeo = lat, lon, hasLat && hasLon
+	d.Lat, d.HasGeo = fields["latitude"].(float64)
+	lon, hasLon := fields["longitude"].(float64)
+	d.Lon, d.HasGeo = lon, d.HasGeo && hasLon
+	seen.into(fields)
 	return d
 }
 
@@ -186,8 +221,9 @@ func (s *Service) Verify() (problems []string, err error) {
 				}
 				t := &txn{Service: s, tx: tx, account: o.AccountID}
 				for _, key := range t.indexKeys(k, o) {
-					entries++
-					if tx.Bucket(indexBucket).Get(key) == nil {
+					if tx.Bucket(indexBucket).Get(key) != nil {
+						entries++
+					} else {
 						problems = append(problems, fmt.Sprintf("%s %s: an entry of the stored index is missing", k.one, o.ID))
 					}
 				}

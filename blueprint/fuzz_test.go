@@ -2,8 +2,11 @@ package blueprint
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
+
+	"xively/storage"
 )
 
 func FuzzReadCSV(f *testing.F) {
@@ -23,6 +26,56 @@ func FuzzReadCSV(f *testing.F) {
 			last = r.line
 		}
 	})
+}
+
+// FuzzDecode: what the quick decoder understands, encoding/json understands in the same way.
+func FuzzDecode(f *testing.F) {
+	for _, o := range []*object{{}, {ID: "a", AccountID: "b", Created: 1, CreatedBy: "c", Modified: 2, ModifiedBy: "d", Revision: 3, Deleted: 4, DeletedWith: "e",
+		Values: map[string]any{"text": "Café \n\u2028 <\"", "number": -1.5e-7, "whole": 10.0, "yes": true, "no": false, "list": []string{"a", "ß"}, "none": []string{}}}} {
+		data, err := json.Marshal(o)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(data))
+	}
+	for _, s := range []string{`{"id":"a","id":"b"}`, `{"values":{"a":1},"values":{"b":2}}`, `{"values":{"a":[1]}}`, `{"values":{"a":null}}`, `{"ID":"a"}`, `{"created":01}`,
+		`{"created":1e2}`, `{"values":{"a":01}}`, `{"values":{"a":1.}}`, `{"id":"\ud800"}`, "{\"id\":\"\xff\"}", `{"id":"a"} `, `{"id":"a"}x`, `{"created":`, `{"revision":18446744073709551615}`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		d := decoder{shared: map[string]string{}, b: []byte(s)}
+		quick := new(object)
+		if !d.object(quick) || d.at != len(s) {
+			return
+		}
+		if slow, err := decodeAny([]byte(s)); err != nil || !reflect.DeepEqual(quick, slow) {
+			t.Errorf("%s: read as %+v, and by encoding/json as %+v, %v", s, quick, slow, err)
+		}
+	})
+}
+
+// TestDecodeIsQuick: everything that is stored is in the form that the quick decoder understands.
+func TestDecodeIsQuick(t *testing.T) {
+	h := newHome(t)
+	h.oneOfEach(h.a, h.kitchen)
+	h.must("tokenA", "PUT", "/devices/"+h.kitchen, map[string]any{"name": "Küche <1>", "tags": []string{"a"}, "latitude": -0.5})
+	h.must("tokenA", "DELETE", "/devices/"+h.lamp, nil)
+	n := 0
+	err := h.db.View(func(tx *storage.Tx) error {
+		for _, k := range h.s.kinds {
+			for _, value := range tx.Bucket(k.bucket()).Scan(nil, nil) {
+				d := decoder{b: value}
+				if !d.object(new(object)) || d.at != len(value) {
+					t.Errorf("%s: not understood at %d: %s", k.one, d.at, value)
+				}
+				n++
+			}
+		}
+		return nil
+	})
+	if err != nil || n < 20 {
+		t.Errorf("%d objects, %v", n, err)
+	}
 }
 
 func FuzzReadExport(f *testing.F) {

@@ -90,19 +90,6 @@ func load(tx *storage.Tx, k *kind, id string) (*object, error) {
 	return o, nil
 }
 
-func decode(value []byte) (*object, error) {
-	o := new(object)
-	if err := json.Unmarshal(value, o); err != nil {
-		return nil, fmt.Errorf("decode: %w", err)
-	}
-	for name, v := range o.Values {
-		if array, ok := v.([]any); ok {
-			o.Values[name] = texts(array)
-		}
-	}
-	return o, nil
-}
-
 func texts(array []any) []string {
 	out := make([]string, 0, len(array))
 	for _, e := range array {
