@@ -1,8 +1,8 @@
 import { Alert, Badge, Button, Checkbox, Group, Modal, PasswordInput, Stack, TagsInput, Text, TextInput } from '@mantine/core';
-import { IconCheck, IconPlus, IconWorldShare } from '@tabler/icons-react';
+import { IconCheck, IconPlus, IconWorldShare, IconX } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { api, must, send, type Schemas } from '../../api/client';
+import { api, must, type Schemas } from '../../api/client';
 import { useSession } from '../../api/session';
 import { Code } from '../../components/code';
 import { confirm, confirmed } from '../../components/confirm';
@@ -41,7 +41,7 @@ export function Providers() {
   );
 }
 
-interface Outcome { ok: boolean; message: string }
+type Tested = Schemas['ProviderTest'];
 
 function ProviderForm({ provider, onClose }: { provider?: Provider; onClose: () => void }) {
   const { accountId } = useSession();
@@ -49,7 +49,7 @@ function ProviderForm({ provider, onClose }: { provider?: Provider; onClose: () 
   const rule = (provider?.rule ?? {}) as Rule;
   const [v, setV] = useState({ name: provider?.name ?? '', issuer: provider?.issuer ?? '', clientId: provider?.clientId ?? '', clientSecret: '', disabled: provider?.disabled ?? false });
   const [r, setR] = useState<Rule>(rule);
-  const [tested, setTested] = useState<Outcome | null>(null);
+  const [tested, setTested] = useState<Tested | null>(null);
   const set = (change: Partial<typeof v>) => setV((old) => ({ ...old, ...change }));
   const setRule = (change: Rule) => setR((old) => ({ ...old, ...change }));
   const end = async () => { await client.invalidateQueries({ queryKey: ['providers'] }); onClose(); };
@@ -59,14 +59,10 @@ function ProviderForm({ provider, onClose }: { provider?: Provider; onClose: () 
     await confirmed(() => must(provider ? api.PUT('/api/v1/identity-providers/{id}', { params: { path: { id: provider.id } }, headers: { etag: provider.version }, body }) : api.POST('/api/v1/identity-providers', { body: { ...fields, accountId } as never })));
     await end();
   });
-  const { submit: test, busy: testing } = useSubmit(async () => {
+  const { submit: test, busy: testing, error: notTested } = useSubmit(async () => {
+    if (!provider) return;
     setTested(null);
-    try {
-      const { test: result } = await confirmed(() => send<{ test: Outcome }>('POST', '/api/v1/identity-providers/test', { issuer: v.issuer, clientId: v.clientId }));
-      setTested(result);
-    } catch (e) {
-      setTested({ ok: false, message: e instanceof Error ? e.message : String(e) });
-    }
+    setTested((await confirmed(() => must(api.POST('/api/v1/identity-providers/{id}/test', { params: { path: { id: provider.id } } })))).providerTest);
   });
   const remove = async () => {
     if (!provider || !await confirm({ title: 'Delete this provider?', body: 'Nobody can sign in through it any more. Those who have a password here still can.', action: 'Delete', name: provider.name })) return;
@@ -97,11 +93,16 @@ function ProviderForm({ provider, onClose }: { provider?: Provider; onClose: () 
             </Stack>
           )}
           {provider && <Checkbox label="Disabled" description="Not offered, and nobody signs in through it." checked={v.disabled} onChange={(e) => set({ disabled: e.currentTarget.checked })} />}
-          {tested && <Alert color={tested.ok ? 'brand' : 'red'} variant="light" role="status" icon={tested.ok ? <IconCheck size={18} /> : undefined}>{tested.message}</Alert>}
+          {notTested && <Failed error={notTested} />}
+          {tested && (
+            <Alert color={tested.ok ? 'brand' : 'red'} variant="light" role="status" title={tested.ok ? 'The provider answers as it should' : 'Something is not right yet'}>
+              <Stack gap={4}>{tested.steps.map((t) => <Group key={t.code} gap={8} wrap="nowrap" align="flex-start">{t.ok ? <IconCheck size={16} aria-label="good" /> : <IconX size={16} aria-label="failed" />}<Text size="sm" className="break">{t.text}</Text></Group>)}</Stack>
+            </Alert>
+          )}
           {rest(known) && <Failed error={rest(known)} />}
           <Group justify="space-between">
             <Group gap={8}>
-              <Button variant="default" loading={testing} disabled={!v.issuer} onClick={() => void test()}>Test</Button>
+              {provider && <Button variant="default" loading={testing} onClick={() => void test()}>Test</Button>}
               {provider && <Button variant="subtle" color="red" onClick={() => void remove()}>Delete…</Button>}
             </Group>
             <Group gap={8}><Button variant="default" onClick={onClose}>Cancel</Button><Button type="submit" loading={busy}>{provider ? 'Save' : 'Create'}</Button></Group>

@@ -1,0 +1,96 @@
+import { Alert, Badge, Button, Group, NumberInput, Stack, Text } from '@mantine/core';
+import { IconArchive, IconDownload, IconPlus } from '@tabler/icons-react';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { api, ApiError, must, type Schemas } from '../../api/client';
+import { Code } from '../../components/code';
+import { confirm } from '../../components/confirm';
+import { Ago } from '../../components/marks';
+import { Card } from '../../components/page';
+import { Empty, Failed, Loaded } from '../../components/states';
+import { arrayRows, DataTable } from '../../components/table';
+import { attempt, said, useSubmit } from '../../lib/act';
+import { bytes, duration } from '../../lib/format';
+import { NotYours } from './not-yours';
+
+type Backup = Schemas['Backup'];
+
+// Backups are made here, by themselves when there is a schedule, and restored on the command line, as the server must not run
+// meanwhile.
+export function Backups() {
+  const client = useQueryClient();
+  const backups = useQuery({
+    queryKey: ['backups'],
+    queryFn: async () => (await must(api.GET('/api/v1/backups', { params: { query: { pageSize: 500 } } }))).backups.results ?? [],
+    refetchInterval: (q) => (q.state.data?.some((b) => b.state === 'running') ? 1000 : false),
+  });
+  const schedule = useQuery({ queryKey: ['backup-schedule'], queryFn: async () => (await must(api.GET('/api/v1/backups/schedule'))).schedule });
+  if (backups.error instanceof ApiError && backups.error.status === 403) return <NotYours what="Backups hold all accounts of this server" error={backups.error} />;
+  const again = () => client.invalidateQueries({ queryKey: ['backups'] });
+  const make = () => attempt(() => must(api.POST('/api/v1/backups', { params: { query: {} } })), 'The backup has begun.').then(again);
+  const remove = async (b: Backup) => {
+    if (!await confirm({ title: 'Remove this backup?', body: 'The file is deleted from the server.', action: 'Remove', name: b.name })) return;
+    await attempt(() => must(api.DELETE('/api/v1/backups/{name}', { params: { path: { name: b.name } } })), 'The backup is removed.');
+    await again();
+  };
+  const running = backups.data?.some((b) => b.state === 'running') ?? false;
+  return (
+    <Stack>
+      <Card title="Backups" pad={false} actions={<Button size="xs" leftSection={<IconPlus size={15} />} loading={running} onClick={() => void make()}>Back up now</Button>}>
+        <Loaded query={backups}>{(list) => (
+          <DataTable
+            label="Backups" rows={arrayRows(list)} rowKey={(b) => b.name}
+            empty={<Empty icon={IconArchive} title="No backups yet" action={<Button onClick={() => void make()}>Back up now</Button>}>A backup is everything as it is at one moment, made while the server goes on. It holds every secret: keep it as safe as the server.</Empty>}
+            columns={[
+              { key: 'name', header: 'Name', cell: (b) => <span className="mono" title={b.name}>{b.name}</span> },
+              { key: 'state', header: 'State', width: 120, cell: (b) => (b.state === 'failed' ? <Badge color="red" variant="light" tt="none" title={b.error}>failed</Badge> : b.state === 'running' ? <Badge variant="light" color="blue" tt="none">running</Badge> : b.scheduled ? 'by schedule' : 'done') },
+              { key: 'started', header: 'Made', width: 120, wide: true, cell: (b) => <Ago time={b.started} /> },
+              { key: 'bytes', header: 'Size', width: 100, right: true, cell: (b) => (b.state === 'done' ? bytes(b.bytes) : '') },
+              { key: 'took', header: 'Took', width: 90, right: true, wide: true, cell: (b) => (b.seconds > 0 ? duration(b.seconds * 1000) : '') },
+              { key: 'act', header: '', width: 190, right: true, cell: (b) => (
+                <Group gap={6} justify="flex-end" wrap="nowrap">
+                  {b.state === 'done' && <Button size="compact-xs" variant="default" component="a" href={`/api/v1/backups/${encodeURIComponent(b.name)}/file`} leftSection={<IconDownload size={13} />}>Download</Button>}
+                  {b.state !== 'running' && <Button size="compact-xs" variant="default" aria-label={`Remove ${b.name}`} onClick={() => void remove(b)}>Remove…</Button>}
+                </Group>
+              ) },
+            ]}
+          />
+        )}</Loaded>
+      </Card>
+      <Card title="Schedule"><Loaded query={schedule}>{(s) => <ScheduleForm key={`${s.everyHours} ${s.keep}`} schedule={s} />}</Loaded></Card>
+      {schedule.data && (
+        <Card title="Restore">
+          <Stack gap="sm">
+            <Text size="sm">A backup is restored into a new folder while no server uses it; the running server's data is never touched. On the server:</Text>
+            <Code text={schedule.data.restoreCommand} />
+            <Text size="sm" c="dimmed">The command checks every byte before it makes the folder, and refuses to write over one that is there. Then start the server with --data and that folder.</Text>
+          </Stack>
+        </Card>
+      )}
+    </Stack>
+  );
+}
+
+function ScheduleForm({ schedule }: { schedule: Schemas['BackupSchedule'] }) {
+  const client = useQueryClient();
+  const [v, setV] = useState({ everyHours: schedule.everyHours, keep: schedule.keep });
+  const { submit, busy, errorOf, rest } = useSubmit(async () => {
+    await must(api.PUT('/api/v1/backups/schedule', { body: v }));
+    await client.invalidateQueries({ queryKey: ['backup-schedule'] });
+    said('Saved.');
+  });
+  return (
+    <form onSubmit={(e) => void submit(e)}>
+      <Stack maw={520}>
+        {schedule.everyHours === 0 && <Alert color="yellow" variant="light">No backups are made by themselves.</Alert>}
+        <Group grow align="flex-start">
+          <NumberInput label="Every … hours" description="0 for never" min={0} max={8760} allowDecimal={false} value={v.everyHours} onChange={(n) => setV({ ...v, everyHours: Number(n) || 0 })} error={errorOf('everyHours')} />
+          <NumberInput label="Keep" description="How many of them" min={1} max={1000} allowDecimal={false} value={v.keep} onChange={(n) => setV({ ...v, keep: Number(n) || 1 })} error={errorOf('keep')} />
+        </Group>
+        <Text size="sm" c="dimmed">Kept in <span className="mono break">{schedule.folder}</span> on the server. {schedule.next && <>The next one is made <Ago time={schedule.next} />.</>}</Text>
+        {rest(['everyHours', 'keep']) && <Failed error={rest(['everyHours', 'keep'])} />}
+        <Group><Button type="submit" loading={busy} disabled={v.everyHours === schedule.everyHours && v.keep === schedule.keep}>Save</Button></Group>
+      </Stack>
+    </form>
+  );
+}
