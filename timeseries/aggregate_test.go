@@ -440,6 +440,23 @@ func TestDelete(t *testing.T) {
 	}
 }
 
+// TestNumberOfDeletedSeries: a series that was deleted before any checkpoint had seen it leaves its number to nobody, or
+// the next one to get it would be taken for deleted.
+func TestNumberOfDeletedSeries(t *testing.T) {
+	for name, again := range map[string]func(w *world, t testing.TB){"restart": (*world).restart, "crash": (*world).crash} {
+		w := newWorld(t, t.TempDir())
+		w.publish(t, topic, "1,a,1,")
+		if err := w.DeleteAll(account, topic); err != nil {
+			t.Fatal(err)
+		}
+		again(w, t)
+		w.publish(t, topic, "2,a,2,")
+		w.checkpoint(t)
+		w.restart(t)
+		wantPoints(t, name, w.all(t, everything()), []Point{full(2, "a", 2, "")})
+	}
+}
+
 // TestSeriesAtRest: what got no points for two checkpoints is not in memory, and comes back with its order intact.
 func TestSeriesAtRest(t *testing.T) {
 	w := newWorld(t, t.TempDir())

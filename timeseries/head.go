@@ -321,7 +321,9 @@ func (e *engine) load() error {
 		e.generation.Store(getUint64(meta, generationKey) + 1)
 		e.deleted = map[uint64]bool{}
 		for k := range tx.Bucket(deletedBucket).Scan(nil, nil) {
-			e.deleted[binary.BigEndian.Uint64(k)] = true
+			id := binary.BigEndian.Uint64(k)
+			e.deleted[id] = true
+			e.number = max(e.number, id) // a new series of that number would be taken for the deleted one
 		}
 		return nil
 	})

@@ -33,20 +33,31 @@ type contents struct {
 // view calls fn with the contents of the series as of now. Nothing of it outlives the call.
 func (e *engine) view(account, topic string, fn func(c contents) error) error {
 	name := seriesKey(account, topic)
-	var c contents
-	err := e.db.View(func(tx *storage.Tx) error {
-		c.info, _ = getSeries(tx, name)
-		return nil
-	})
-	if err != nil {
-		return err
+	for {
+		var before uint64 // its number
+		err := e.db.View(func(tx *storage.Tx) error {
+			info, _ := getSeries(tx, name)
+			before = info.id
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		c := contents{blocks: e.memory(name, before)}
+		seen := false
+		err = e.db.View(func(tx *storage.Tx) error {
+			c.tx = tx
+			// A series that has come into the directory meanwhile was looked for in memory under the wrong number.
+			if c.info, _ = getSeries(tx, name); c.info.id != before {
+				return nil
+			}
+			seen = true
+			return fn(c)
+		})
+		if seen || err != nil {
+			return err
+		}
 	}
-	c.blocks = e.memory(name, c.info.id)
-	return e.db.View(func(tx *storage.Tx) error {
-		c.info, _ = getSeries(tx, name)
-		c.tx = tx
-		return fn(c)
-	})
 }
 
 // walk calls yield with the points of the span in its order, some at a time, until yield returns false. The slice is
