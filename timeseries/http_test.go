@@ -21,7 +21,7 @@ import (
 // newAPI mounts the routes as the platform does; the header Caller-Account says who calls.
 func newAPI(t testing.TB, w *world) *echo.Echo {
 	e := echo.New()
-	if _, ok := t.(*testing.B); !ok { // holding an answer to its description costs more than making it
+	if t, ok := t.(*testing.T); ok { // elsewhere holding an answer to its description would take most of the time
 		e.Pre(openapitest.Pre(t, "foo"))
 	}
 	e.HTTPErrorHandler = rest.ErrorHandler(storagetest.Log(t))
