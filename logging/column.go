@@ -2,6 +2,7 @@ package logging
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"unicode/utf8"
 )
@@ -87,31 +88,90 @@ type sought struct {
 	word
 }
 
-// lookFor adds to found the rows of a shape whose variables of text t are all that is sought, as far as they are in among.
-func (c *chunk) lookFor(shape, t int, all []sought, among, found rowSet) {
+// lookFor adds to found, which may be nil, the rows of a shape whose variables of text t are all that is sought, as far as they are in
+// among.
+func (c *chunk) lookFor(shape, t int, all []sought, among, found rowSet) rowSet {
 	s := &c.shapes().list[shape]
-	col := c.column(s.at[t].column)
+	col, first := c.column(s.at[t].column), s.at[t].first
 	if !col.mayHave(all) {
-		return
+		return found
 	}
-	col.split()
-	first := s.at[t].first
+	// Numbers are found without taking the column apart, the longest first: it is in the fewest rows.
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b sought) int { return cmp.Or(b.number()-a.number(), len(b.text)-len(a.text)) })
+	var ranks []int // of the rows that are left; nil for all
+	for len(all) > 0 && all[0].number() == 1 && (ranks == nil || len(ranks) > fewRows) {
+		if ranks = col.ranksOf(all[0].text, first+all[0].k*s.rows, s.rows, ranks); len(ranks) == 0 {
+			return found
+		}
+		all = all[1:]
+	}
+	rows := c.rowsOf(shape)
+	if ranks == nil {
+		ranks = make([]int, len(rows))
+		for i := range ranks {
+			ranks[i] = i
+		}
+	}
 	var buf []byte
-rows:
-	for rank, row := range c.rowsOf(shape) {
-		if !among.has(int(row)) {
+next:
+	for _, rank := range ranks {
+		if rank >= len(rows) || !among.has(int(rows[rank])) {
 			continue
 		}
 		for i := range all {
 			v := c.variable(col, first+all[i].k*s.rows+rank)
 			if col.ascii && !all[i].prefix && len(v) != len(all[i].text) {
-				continue rows
+				continue next
 			}
 			if v, buf = lowered(v, buf); !all[i].isBytes(v) {
-				continue rows
+				continue next
 			}
 		}
-		found.set(int(row))
+		if found == nil {
+			found = newRowSet(c.count)
+		}
+		found.set(int(rows[rank]))
+	}
+	return found
+}
+
+// fewRows are looked at one by one.
+const fewRows = 2
+
+// number is 1 for a number that is sought as it is, else 0.
+func (s *sought) number() int {
+	if !s.prefix && isNumber(s.text) {
+		return 1
+	}
+	return 0
+}
+
+// ranksOf returns where among n variables from first on a number is, as far as that is in among, which is nil for everywhere.
+func (col *column) ranksOf(number string, first, n int, among []int) []int {
+	ranks := []int{}
+	text := []byte("\n" + number + "\n")
+	at, before := 0, 0 // variables before data[at]
+	for {
+		i := bytes.Index(col.data[at:], text)
+		if i < 0 {
+			return ranks
+		}
+		before += bytes.Count(col.data[at:at+i], []byte{'\n'})
+		at += i + 1
+		rank := before - first
+		before++
+		if rank >= n {
+			return ranks
+		}
+		if rank < 0 {
+			continue
+		}
+		if among == nil {
+			ranks = append(ranks, rank)
+		} else if _, ok := slices.BinarySearch(among, rank); ok {
+			ranks = append(ranks, rank)
+		}
 	}
 }
 

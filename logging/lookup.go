@@ -1,26 +1,49 @@
 package logging
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// byWords returns the rows that have each of the words somewhere in the members.
+// byWords returns the rows that have each of the words somewhere in the members. Words that no variable can be decide by shapes alone, so
+// that the others are looked for in few of them.
 func (c *chunk) byWords(among rowSet, in int, words []word) rowSet {
 	for _, w := range words {
 		if !c.mayHaveWord(w) {
 			return nil
 		}
 	}
+	var allowed []bool // shapes; nil for all
+	var varying []word
+	for _, w := range words {
+		if c.mayHaveVariable(w) {
+			varying = append(varying, w)
+			continue
+		}
+		if allowed = c.shapesWith(in, w, allowed); !slices.Contains(allowed, true) {
+			return nil
+		}
+	}
+	if varying == nil && allowed != nil {
+		return c.ofShapes(allowed, among).and(among)
+	}
 	set := among
-	for _, variable := range []bool{false, true} { // those that are mostly answered by shapes alone come first
-		for i, w := range words {
-			if isVariable(w.text) != variable {
-				continue
-			}
-			if set = set.and(c.byPhrase(in, words[i:i+1], set)); set == nil {
-				return nil
-			}
+	for i := range varying {
+		if set = set.and(c.lookUp(in, varying[i:i+1], set, allowed)); set == nil {
+			return nil
 		}
 	}
 	return set
+}
+
+// shapesWith returns those of the allowed shapes all of whose rows have the word.
+func (c *chunk) shapesWith(in int, w word, allowed []bool) []bool {
+	list := c.shapes().list
+	with := make([]bool, len(list))
+	for i := range list {
+		with[i] = (allowed == nil || allowed[i]) && list[i].hasWord(in, w)
+	}
+	return with
 }
 
 // byPhrase returns the rows in one of whose texts the words follow each other; it need not look at rows outside of among.
@@ -30,6 +53,11 @@ func (c *chunk) byPhrase(in int, words []word, among rowSet) rowSet {
 			return nil
 		}
 	}
+	return c.lookUp(in, words, among, nil)
+}
+
+// lookUp is byPhrase for rows of some shapes; nil for all.
+func (c *chunk) lookUp(in int, words []word, among rowSet, allowed []bool) rowSet {
 	f := finding{chunk: c, in: in, words: words, among: among, mayVary: make([]bool, len(words))}
 	for i, w := range words {
 		f.mayVary[i] = c.mayHaveVariable(w)
@@ -37,17 +65,19 @@ func (c *chunk) byPhrase(in int, words []word, among rowSet) rowSet {
 	list := c.shapes().list
 	f.chosen = make([]bool, len(list))
 	for i := range list {
-		f.shape(i)
+		if allowed == nil || allowed[i] {
+			f.shape(i)
+		}
 	}
 	set := c.ofShapes(f.chosen, among)
 	if len(f.candidates) == 0 {
 		return set
 	}
-	found := newRowSet(c.count)
+	var found rowSet
 	present := f.present()
 	for _, k := range f.candidates {
 		if present[k.shape] && !f.chosen[k.shape] {
-			c.lookFor(k.shape, k.text, k.sought, among, found)
+			found = c.lookFor(k.shape, k.text, k.sought, among, found)
 		}
 	}
 	return set.or(found)

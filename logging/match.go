@@ -222,10 +222,10 @@ func leafRows(k *chunk, among rowSet, c condition, member string, words []word) 
 		}
 		return k.byWords(among, in, words), false
 	case customMember:
-		if among = k.byWords(among, customBit, words); among == nil {
-			return nil, true
+		if len(words) == 0 {
+			return k.withText(among, customText), false
 		}
-		return among.and(k.withText(among, customText)), false
+		return k.byWords(among, customBit, words), false
 	}
 	return nil, true
 }

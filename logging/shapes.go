@@ -219,7 +219,7 @@ func (c *chunk) ofShapes(chosen []bool, among rowSet) rowSet {
 				set.set(row)
 			}
 		}
-	case rows < c.count/8:
+	case rows < c.count/4 && len(column) == c.count:
 		for i, yes := range chosen {
 			if yes {
 				for _, row := range c.rowsOf(i) {
