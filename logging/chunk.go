@@ -39,7 +39,8 @@ import (
 //	times    first seq │ zstd( times │ seqs │ sourceTimestamps )
 //	         times are differences to the row before, sourceTimestamps to the row's own time
 //	column   zstd( \n variable \n variable \n … )
-//	         by shape, by text, by place in the text, by row; as many texts as make columnText bytes
+//	         by shape, by text, by place in the text, by row; as many texts as make columnText bytes. A text with more than
+//	         rowsPerColumn rows has columns of its own, of so many rows each.
 const (
 	chunkRows    = 61_440 // fits a uint16
 	blockRows    = 2_048
@@ -47,6 +48,7 @@ const (
 	chunkVersion = 2
 	chunkText    = 8 << 20                 // bytes of text after which a chunk is full too
 	columnText   = 4 << 10                 // bytes; less would not compress well
+	columnVars   = 8 << 10                 // of a text of many rows
 	maxTexts     = originTexts * chunkRows // in a dictionary
 	maxFrame     = 32 << 20                // bytes; what a frame may decompress to
 )
@@ -71,7 +73,9 @@ const (
 	columnPart // and the number of the column
 )
 
-func blocksOf(rows int) int { return (rows + blockRows - 1) / blockRows }
+func blocksOf(rows int) int { return blocksOfSize(rows, blockRows) }
+
+func blocksOfSize(rows, size int) int { return (rows + size - 1) / size }
 
 // span is a closed range of times.
 type span struct{ min, max int64 }
@@ -208,8 +212,10 @@ type packer struct {
 	patterns, codes, tags dictionary
 	shapes                map[shape]int
 	order                 []shape
-	counts                []int  // rows of each shape
-	keys, varKeys         keySet // for the filters
+	counts                []int   // rows of each shape
+	keys, varKeys         keySet  // for the filters
+	counted               []int   // how many variables each pattern has
+	pairs                 [][]int // which of them have the next one right behind
 
 	rowShape []uint16
 	rowVars  []int    // where a row's variables begin in all
@@ -312,6 +318,27 @@ func (p *packer) variable(s string) {
 	}
 }
 
+// neighbours notes which variables of a new pattern follow each other with no word between.
+func (p *packer) neighbours(pattern string) {
+	parts := strings.Split(pattern, "\xff")
+	var pairs []int
+	for k, between := range parts {
+		if k > 0 && k < len(parts)-1 && len(words(between)) == 0 {
+			pairs = append(pairs, k-1)
+		}
+	}
+	p.counted, p.pairs = append(p.counted, len(parts)-1), append(p.pairs, pairs)
+}
+
+// pair returns the key of two variables beside each other.
+func (p *packer) pair(a, b string) uint64 {
+	var low []byte
+	low, p.lower = lowered([]byte(a), p.lower)
+	first := hashKey(pairKey, low)
+	low, p.lower = lowered([]byte(b), p.lower)
+	return hashPair(first, low)
+}
+
 func (p *packer) add(row int, l *line) {
 	sh := shape{severity: l.kindByte()}
 	p.rowVars[row] = len(p.all)
@@ -320,10 +347,18 @@ func (p *packer) add(row int, l *line) {
 		n, fresh := p.patterns.number(p.scratch)
 		if sh.patterns[t] = n; fresh {
 			p.words(p.patterns.texts[n])
+			p.neighbours(p.patterns.texts[n])
 		}
 	}
-	for _, v := range p.all[p.rowVars[row]:] {
+	vars := p.all[p.rowVars[row]:]
+	for _, v := range vars {
 		p.variable(v)
+	}
+	for _, n := range sh.patterns {
+		for _, k := range p.pairs[n] {
+			p.varKeys.add(p.pair(vars[k], vars[k+1]))
+		}
+		vars = vars[p.counted[n]:]
 	}
 	var fresh bool
 	if sh.code, fresh = p.codes.number(append(p.scratch[:0], l.code...)); fresh {
@@ -378,15 +413,22 @@ func (p *packer) packColumns() (columns [][]byte, texts []int) {
 			if vars == 0 {
 				continue
 			}
-			for k := first; k < first+vars; k++ {
-				for _, row := range rows {
-					raw = append(append(raw, p.all[p.rowVars[row]+k]...), '\n')
+			per := rowsPerColumn(vars)
+			alone := len(rows) > per
+			if alone && n > 0 {
+				finish()
+			}
+			for some := range slices.Chunk(rows, per) {
+				for k := first; k < first+vars; k++ {
+					for _, row := range some {
+						raw = append(append(raw, p.all[p.rowVars[row]+k]...), '\n')
+					}
+				}
+				if n++; alone || len(raw) >= columnText {
+					finish()
 				}
 			}
 			first += vars
-			if n++; len(raw) >= columnText {
-				finish()
-			}
 		}
 	}
 	if n > 0 {
@@ -394,6 +436,9 @@ func (p *packer) packColumns() (columns [][]byte, texts []int) {
 	}
 	return columns, texts
 }
+
+// rowsPerColumn is how many rows of a text with so many variables are in one column at most: who shows a row reads no more.
+func rowsPerColumn(vars int) int { return max(columnVars/vars, columnVars/32) }
 
 // rowsByShape returns the rows of each shape.
 func (p *packer) rowsByShape() [][]uint16 {

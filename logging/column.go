@@ -74,8 +74,10 @@ func (c *chunk) fillTexts(l *line, row, shape, want int) {
 		if rank < 0 {
 			rank, _ = slices.BinarySearch(c.rowsOf(shape), uint16(row))
 		}
-		col, at := c.column(s.at[t].column), s.at[t].first+rank
-		l.text[t] = fillPattern(s.text[t], func(k int) []byte { return c.variable(col, at+k*s.rows) })
+		at := s.at[t]
+		piece, n := rank/at.per, rank%at.per
+		col, rows := c.column(at.column+piece), min(at.per, s.rows-piece*at.per)
+		l.text[t] = fillPattern(s.text[t], func(k int) []byte { return c.variable(col, at.first+k*rows+n) })
 		if !utf8.ValidString(l.text[t]) {
 			c.damaged()
 		}
@@ -91,36 +93,45 @@ type sought struct {
 // lookFor adds to found, which may be nil, the rows of a shape whose variables of text t are all that is sought, as far as they are in
 // among.
 func (c *chunk) lookFor(shape, t int, all []sought, among, found rowSet) rowSet {
-	s := &c.shapes().list[shape]
-	col, first := c.column(s.at[t].column), s.at[t].first
-	if !col.mayHave(all) {
-		return found
-	}
-	// Numbers are found without taking the column apart, the longest first: it is in the fewest rows.
+	// Numbers are found without taking a column apart, the longest first: it is in the fewest rows.
 	all = slices.Clone(all)
 	slices.SortStableFunc(all, func(a, b sought) int { return cmp.Or(b.number()-a.number(), len(b.text)-len(a.text)) })
-	var ranks []int // of the rows that are left; nil for all
-	for len(all) > 0 && all[0].number() == 1 && (ranks == nil || len(ranks) > fewRows) {
-		if ranks = col.ranksOf(all[0].text, first+all[0].k*s.rows, s.rows, ranks); len(ranks) == 0 {
+	s := &c.shapes().list[shape]
+	at := s.at[t]
+	for piece := range blocksOfSize(s.rows, at.per) {
+		col := c.column(at.column + piece)
+		if !col.mayHave(all) {
+			continue
+		}
+		from := piece * at.per
+		found = c.lookInColumn(col, at.first, c.rowsOf(shape), from, min(at.per, s.rows-from), all, among, found)
+	}
+	return found
+}
+
+// lookInColumn looks at n rows of a shape, from one on, whose variables are in a column from first on.
+func (c *chunk) lookInColumn(col *column, first int, rows []uint16, from, n int, all []sought, among, found rowSet) rowSet {
+	var ranks []int // of the rows that are left
+	known := false
+	for len(all) > 0 && all[0].number() == 1 && (!known || len(ranks) > fewRows) {
+		if ranks = col.ranksOf(all[0].text, first+all[0].k*n, n, ranks, known); len(ranks) == 0 {
 			return found
 		}
-		all = all[1:]
+		all, known = all[1:], true
 	}
-	rows := c.rowsOf(shape)
-	if ranks == nil {
-		ranks = make([]int, len(rows))
-		for i := range ranks {
-			ranks[i] = i
+	if !known {
+		for rank := range n {
+			ranks = append(ranks, rank)
 		}
 	}
 	var buf []byte
 next:
 	for _, rank := range ranks {
-		if rank >= len(rows) || !among.has(int(rows[rank])) {
+		if from+rank >= len(rows) || !among.has(int(rows[from+rank])) {
 			continue
 		}
 		for i := range all {
-			v := c.variable(col, first+all[i].k*s.rows+rank)
+			v := c.variable(col, first+all[i].k*n+rank)
 			if col.ascii && !all[i].prefix && len(v) != len(all[i].text) {
 				continue next
 			}
@@ -131,7 +142,7 @@ next:
 		if found == nil {
 			found = newRowSet(c.count)
 		}
-		found.set(int(rows[rank]))
+		found.set(int(rows[from+rank]))
 	}
 	return found
 }
@@ -147,8 +158,8 @@ func (s *sought) number() int {
 	return 0
 }
 
-// ranksOf returns where among n variables from first on a number is, as far as that is in among, which is nil for everywhere.
-func (col *column) ranksOf(number string, first, n int, among []int) []int {
+// ranksOf returns where among n variables from first on a number is; with within, only those in among.
+func (col *column) ranksOf(number string, first, n int, among []int, within bool) []int {
 	ranks := []int{}
 	text := []byte("\n" + number + "\n")
 	at, before := 0, 0 // variables before data[at]
@@ -167,7 +178,7 @@ func (col *column) ranksOf(number string, first, n int, among []int) []int {
 		if rank < 0 {
 			continue
 		}
-		if among == nil {
+		if !within {
 			ranks = append(ranks, rank)
 		} else if _, ok := slices.BinarySearch(among, rank); ok {
 			ranks = append(ranks, rank)

@@ -56,6 +56,7 @@ const (
 	tagKey  = 't' // a tag as it is
 
 	beginKey = 'b' // how a variable begins, in lower case
+	pairKey  = 'p' // two variables beside each other, as in 10.0.0.7, in lower case
 )
 
 // beginBytes is how much of a variable's beginning has keys.
@@ -89,4 +90,9 @@ func hashKey[T string | []byte](kind byte, key T) uint64 {
 	h ^= h >> 32
 	h *= 0xd6e8feb86659fd93
 	return h ^ h>>32
+}
+
+// hashPair is the key of two words, the first of which has a key already.
+func hashPair[T string | []byte](first uint64, second T) uint64 {
+	return hashKey(pairKey, second) ^ (first<<17 | first>>47)
 }

@@ -53,7 +53,22 @@ func (c *chunk) byPhrase(in int, words []word, among rowSet) rowSet {
 			return nil
 		}
 	}
+	for i := 1; i < len(words); i++ {
+		if !c.mayHavePair(in, words[i-1], words[i]) {
+			return nil
+		}
+	}
 	return c.lookUp(in, words, among, nil)
+}
+
+// mayHavePair reports whether the words, of which both have digits, may stand beside each other in a row.
+func (c *chunk) mayHavePair(in int, a, b word) bool {
+	if !isVariable(a.text) || !isVariable(b.text) || a.prefix || b.prefix {
+		return true
+	}
+	f := c.filters()
+	return f.variables.mayHave(hashPair(hashKey(pairKey, a.text), b.text)) ||
+		in&(codeBit|tagsBit) != 0 && f.words.mayHave(a.key()) && f.words.mayHave(b.key())
 }
 
 // lookUp is byPhrase for rows of some shapes; nil for all.

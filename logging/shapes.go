@@ -21,8 +21,8 @@ type shapeInfo struct {
 	at   [texts]place   // of each text that has variables
 }
 
-// place says where the variables of a text of a shape begin.
-type place struct{ column, first int }
+// place says where the variables of a text of a shape begin, and how many rows are in a column.
+type place struct{ column, first, per int }
 
 func (c *chunk) shapes() *shapes {
 	if c.shaped != nil {
@@ -105,6 +105,16 @@ func (r *reader) places(list []shapeInfo) {
 			if n == 0 {
 				continue
 			}
+			per := rowsPerColumn(n)
+			if s.rows > per {
+				r.bad = r.bad || left != 0
+				s.at[t] = place{column + 1, 0, per}
+				for range blocksOfSize(s.rows, per) {
+					column++
+					r.bad = r.bad || r.count(1) != 1
+				}
+				continue
+			}
 			if left == 0 {
 				column, left, first = column+1, r.count(texts*chunkRows), 0
 			}
@@ -112,7 +122,7 @@ func (r *reader) places(list []shapeInfo) {
 				r.bad = true
 				return
 			}
-			s.at[t] = place{column, first}
+			s.at[t] = place{column, first, per}
 			first += n * s.rows
 		}
 	}
