@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"time"
+	"unicode"
 
 	"xively/blueprint"
 	"xively/broker"
@@ -128,11 +129,15 @@ func (e events) Refused(c broker.ConnInfo, action, object, reason string) {
 		return
 	}
 	e.seen.saw(host(c.Remote), c.Principal.AccountID)
-	message := title(c.Principal) + ": " + action + " refused: " + reason
-	if object != "" {
-		message = title(c.Principal) + ": " + action + " " + quoted(object) + " refused: " + reason
+	entry := e.entry(c, logging.Warning, "403", "")
+	who := title(c.Principal)
+	if c.Principal.Kind == auth.Nobody && entry.SourceType == "deviceId" {
+		who = "Device"
 	}
-	entry := e.entry(c, logging.Warning, "403", message)
+	entry.Message = who + ": " + action + " refused: " + reason
+	if object != "" {
+		entry.Message = who + ": " + action + " " + quoted(object) + " refused: " + reason
+	}
 	entry.Custom["action"], entry.Custom["topic"] = action, object
 	entry.Tags = []string{"refused"}
 	e.logs.Report(c.Principal.String()+c.ClientID, entry)
@@ -208,7 +213,10 @@ func (e events) Malformed(account, topic string, from auth.Principal, reason str
 // Audited writes what was done about sign-ins, users, keys and applications into the account's log.
 func (e events) Audited(a identity.Event) {
 	who := broker.ConnInfo{Principal: auth.Principal{AccountID: a.AccountID, ID: a.UserID, UserID: a.UserID}}
-	entry := e.entry(who, logging.Informational, "200", a.Action)
+	entry := e.entry(who, logging.Informational, "200", sentence(a.Action))
+	if strings.HasSuffix(a.Action, ".refused") {
+		entry.Severity, entry.Code = logging.Warning, "401"
+	}
 	entry.SourceType = "userId"
 	if a.UserID == "" {
 		entry.SourceType, entry.SourceID = "accountId", a.AccountID
@@ -257,6 +265,30 @@ func (e events) Changed(c blueprint.Change) {
 		entry.Custom["members"] = c.Members
 	}
 	e.logs.Append(entry)
+}
+
+// sentence turns the name of what was done into words: "password.changed" into "Password changed".
+func sentence(action string) string {
+	known := map[string]string{"signIn": "Signed in", "signOut": "Signed out", "signIn.refused": "Sign-in refused: wrong password or code",
+		"signIn.atApplication": "Signed in at an application"}
+	if s := known[action]; s != "" {
+		return s
+	}
+	var b strings.Builder
+	for i, r := range action {
+		switch {
+		case i == 0:
+			b.WriteRune(unicode.ToUpper(r))
+		case r == '.':
+			b.WriteByte(' ')
+		case unicode.IsUpper(r):
+			b.WriteByte(' ')
+			b.WriteRune(unicode.ToLower(r))
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return strings.Replace(b.String(), "Api key", "API key", 1)
 }
 
 // entry begins a log entry about a connection.

@@ -50,8 +50,8 @@ func (t *txn) record(k *kind, old, o *object) error {
 	if t.p.Authenticated() {
 		e.ByType, e.ByID, e.ByName = t.p.Kind.String(), t.p.ID, t.p.String()
 	}
-	if t.who != nil {
-		e.ByName = t.who.name
+	if t.name != "" {
+		e.ByName = t.name
 	}
 	switch {
 	case old == nil:

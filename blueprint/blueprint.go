@@ -208,6 +208,7 @@ type txn struct {
 	by      string // for createdById
 	at      time.Time
 	who     *reach // on whose behalf; nil: the platform itself, which may do everything
+	name    string // of that caller, also while the platform does a part of the work itself
 	remote  string // where the request came from
 	denials []Denial
 
@@ -258,6 +259,7 @@ func (t *txn) as(c caller, fn func(t *txn) error) (err error) {
 	if t.who, err = t.reachOf(c.p); err != nil {
 		return err
 	}
+	t.name = t.who.name
 	return fn(t)
 }
 

@@ -79,7 +79,7 @@ func (s *Service) Packet(p auth.Principal, clientID string, in bool, typ byte, t
 		return
 	}
 	packet := Packet{At: time.Now().UnixMilli(), ClientID: clip(clientID, maxID), In: in, Type: packetName(typ), Topic: clip(topic, 2*maxID), QoS: qos, Size: size}
-	if typ != 1 {
+	if packet.Type == "PUBLISH" { // of others the bytes tell nobody anything, and CONNECT has the secret
 		packet.Head = clip(string(head[:min(len(head), recorderHead)]), recorderHead)
 	}
 	r.add(packet)
