@@ -25,7 +25,7 @@ import (
 // hundred shapes and not at thousands of texts; what is left of a text, the variables, compresses well beside its like, and a
 // search that knows which statements it is about reads the variables of those.
 //
-//	header   version 2 │ rows │ minSeq │ maxSeq │ bytes of text │ bytes of the other parts │ rows of each severity ×9
+//	header   version 3 │ rows │ minSeq │ maxSeq │ bytes of text │ bytes of the other parts │ rows of each severity ×9
 //	         │ per block: min and max of serviceTimestamp and of sourceTimestamp                        all varints
 //	filters  length │ filter of the words of shapes, of codes and tags │ length │ filter of the variables and how they begin
 //	origins  0 to 15, by the first bits of the key: n u16 │ n × key 16 B │ (n+1) × start u16 │ rows × row u16
@@ -45,7 +45,7 @@ const (
 	chunkRows    = 61_440 // fits a uint16
 	blockRows    = 2_048
 	rareShare    = 8
-	chunkVersion = 2
+	chunkVersion = 3
 	chunkText    = 8 << 20                 // bytes of text after which a chunk is full too
 	columnText   = 4 << 10                 // bytes; less would not compress well
 	columnVars   = 8 << 10                 // of a text of many rows

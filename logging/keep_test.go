@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"xively/storage"
+	"xively/storage/storagetest"
 )
 
 // chunks returns how many rows each chunk of the account in the store has.
@@ -84,5 +85,26 @@ func TestLongEntries(t *testing.T) {
 	}
 	if found := w.search(t, `{"query":{"match":{"details":"word"}}}`); found.Total != total || len(w.chunks(t)) < 2 {
 		t.Errorf("%d entries found, in %d chunks", found.Total, len(w.chunks(t)))
+	}
+}
+
+// TestOldForm: a log of another form is refused at the start, and not at the first search.
+func TestOldForm(t *testing.T) {
+	w := newWorld(t)
+	w.publish(t, "m")
+	w.checkpoint(t)
+	w.Close()
+	err := w.db.Update(func(tx *storage.Tx) error {
+		for k := range tx.Bucket(chunkBucket).Scan(nil, nil) {
+			tx.Bucket(chunkBucket).Put(k, []byte{1})
+			break
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(DefaultConfig(), w.db, w, storagetest.Log(t)); err == nil || !strings.Contains(err.Error(), "form 1") {
+		t.Errorf("%v", err)
 	}
 }

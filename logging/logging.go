@@ -102,7 +102,7 @@ func New(cfg Config, db *storage.DB, directory Directory, log *slog.Logger) (*Se
 	err := db.View(func(tx *storage.Tx) error {
 		e.stored, e.flushed = openStore(tx).number(seqKey), openStore(tx).number(flushedKey)
 		e.seq, e.frozen, e.freezes = e.stored, e.stored, e.flushed
-		return nil
+		return openStore(tx).readable()
 	})
 	if err != nil {
 		return nil, fmt.Errorf("logging: %w", err)

@@ -127,6 +127,17 @@ func (s store) open(key, head []byte) (*chunk, error) {
 	return c, nil
 }
 
+// readable refuses chunks of another form: those of builds before the first release are not read any more.
+func (s store) readable() error {
+	for _, head := range s.chunks.Scan(nil, nil) {
+		if len(head) > 0 && head[0] != chunkVersion {
+			return fmt.Errorf("the log in the store has form %d, and this program reads form %d: use the program that wrote it, or another data folder", head[0], chunkVersion)
+		}
+		break
+	}
+	return nil
+}
+
 // newest yields the keys and headers of an account's chunks, the newest first.
 func (s store) newest(account string) iter.Seq2[[]byte, []byte] {
 	return s.chunks.ScanDown(append([]byte(account), 0), append([]byte(account), 1))
