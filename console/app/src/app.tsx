@@ -1,6 +1,6 @@
 // Which page an address shows. Each page is a file of its own, fetched when it is first shown.
 import { lazy, Suspense, type ComponentType } from 'react';
-import { createBrowserRouter, isRouteErrorResponse, RouterProvider, useRouteError, type RouteObject } from 'react-router';
+import { createBrowserRouter, isRouteErrorResponse, Navigate, RouterProvider, useRouteError, type RouteObject } from 'react-router';
 import { SessionProvider } from './api/session';
 import { Empty, Failed, Loading } from './components/states';
 import { Narrow } from './pages/sign-in/parts';
@@ -32,7 +32,8 @@ const admins = [
   page('/model/:kind?/:id?', () => import('./pages/model/model')),
   page('/data', () => import('./pages/data/data')),
   page('/logs', () => import('./pages/logs/logs')),
-  page('/mqtt', () => import('./pages/mqtt/mqtt')),
+  page('/messages', () => import('./pages/mqtt/mqtt')), // /mqtt is the broker's WebSocket
+  { path: '/mqtt', element: <Navigate to="/messages" replace /> },
   page('/end-users/:id?', () => import('./pages/people/end-users')),
   page('/admins/:tab?', () => import('./pages/people/admins')),
   page('/access', () => import('./pages/access/access')),

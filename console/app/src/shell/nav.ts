@@ -17,7 +17,7 @@ export const places: { title?: string; items: Place[] }[] = [
   { title: 'Data', items: [
     { to: '/data', label: 'Data explorer', icon: IconChartLine, words: 'time series charts points' },
     { to: '/logs', label: 'Logs', icon: IconListSearch, words: 'events search tail' },
-    { to: '/mqtt', label: 'MQTT explorer', icon: IconMessages, words: 'topics publish subscribe retained' },
+    { to: '/messages', label: 'MQTT explorer', icon: IconMessages, words: 'topics publish subscribe retained' },
   ] },
   { title: 'People and access', items: [
     { to: '/end-users', label: 'End users', icon: IconUsers, words: 'customers people' },
