@@ -1,6 +1,7 @@
 package blueprint
 
 import (
+	"slices"
 	"strings"
 
 	"xively/broker/topic"
@@ -36,9 +37,9 @@ func (s *Service) MayPublish(p auth.Principal, name string) error {
 	at := parseTopic(name)
 	switch at.kind {
 	case systemTopic:
-		return forbidden("nobody may publish to topics that begin with $: they are the server's own")
+		return forbidden("Nobody may publish to topics that begin with $: they are the server's own.")
 	case unknownTopic:
-		return forbidden("topics below xi/ are the platform's; %s is none of them", quote(name))
+		return unknownRefused("Nobody", publishTo, quoteTopic(name))
 	}
 	switch p.Kind {
 	case auth.Device:
@@ -53,7 +54,7 @@ func (s *Service) MayPublish(p auth.Principal, name string) error {
 		if at.kind == freeTopic {
 			return nil
 		}
-		return anonymousRefused()
+		return anonymousRefused(publishTo, name)
 	}
 	return nobodyRefused(p)
 }
@@ -64,19 +65,12 @@ func (s *Service) deviceMayPublish(p auth.Principal, at place, name string) erro
 		return err
 	}
 	switch {
-	case at.kind == freeTopic:
-		return d.mayUseFree(p, name, topic.Matches)
-	case at.kind == controlOf && at.device == p.ID && at.channel == toService:
+	case at.kind == freeTopic && d.template.allows(name, topic.Matches),
+		at.kind == controlOf && at.device == p.ID && at.channel == toService,
+		at.kind == channelOf && at.account == p.AccountID && at.device == p.ID && d.template.publishable(at.channel):
 		return nil
-	case at.kind == channelOf && at.account == p.AccountID && at.device == p.ID:
-		if err := d.template.publishable(at.channel); err != nil {
-			return forbidden("%s may use only its own channels: %s", p, err.Error())
-		}
-		return nil
-	case at.kind == controlOf && at.device == p.ID:
-		return forbidden("%s may not publish to its %s topic: it is for messages to the device", p, toClient)
 	}
-	return forbidden("%s may use only its own channels", p)
+	return s.deviceRefused(p, d, publishTo, at, name)
 }
 
 func (s *Service) personMayPublish(p auth.Principal, at place, name string) error {
@@ -85,20 +79,16 @@ func (s *Service) personMayPublish(p auth.Principal, at place, name string) erro
 		return err
 	}
 	if at.kind == freeTopic {
-		return r.mayUseFree(name, topic.Matches)
+		return r.mayUseFree(publishTo, name, topic.Matches)
 	}
-	if at.kind == channelOf && at.account != p.AccountID {
-		return otherAccount(p)
-	}
-	d, err := s.deviceOf(p, at.device)
-	if err != nil {
+	d, err := s.deviceOf(p, at)
+	switch {
+	case err != nil:
 		return err
-	}
-	if at.kind == controlOf {
-		return r.mayControl()
-	}
-	if err := d.template.publishable(at.channel); err != nil {
-		return forbidden("nobody may publish there: %s", err.Error())
+	case d == nil, at.kind == controlOf && !r.admin, at.kind == channelOf && !d.template.publishable(at.channel):
+		return s.personRefused(r, publishTo, at, name, d)
+	case at.kind == controlOf:
+		return nil
 	}
 	if at.channel == setFields {
 		return s.mayReach(r, change, at, d, "")
@@ -132,41 +122,31 @@ func (s *Service) mayReach(r *reach, do action, at place, d *deviceView, channel
 	return forbidden("%s", v.Text)
 }
 
-func (r *reach) mayControl() error {
-	if r.admin {
+func (r *reach) mayUseFree(doing, name string, allows func(filter, name string) bool) error {
+	if r.admin || slices.ContainsFunc(r.free, func(filter string) bool { return allows(filter, name) }) {
 		return nil
 	}
-	return forbidden("%s may not use control topics: they are for admins and the device itself", r.name)
+	return r.freeRefused(doing, name)
 }
 
-func (r *reach) mayUseFree(name string, allows func(filter, name string) bool) error {
-	if r.admin {
-		return nil
-	}
-	for _, filter := range r.free {
-		if allows(filter, name) {
-			return nil
-		}
-	}
-	return forbidden("%s may use the channels of reached devices and the free topics of the own template; %s is none of them", r.name, quote(name))
+// allows reports whether a free topic or filter is one of the template's.
+func (v *templateView) allows(name string, by func(filter, name string) bool) bool {
+	return slices.ContainsFunc(v.free, func(filter string) bool { return by(filter, name) })
 }
 
-// publishable says why a channel takes no messages from outside, nil when it does.
-func (v *templateView) publishable(channel string) error {
-	if c, ok := defaultChannelNamed(channel); ok {
-		if !c.toPlatform {
-			return forbidden("channel %s is for messages from the platform only", quote(channel))
-		}
-		return nil
-	}
-	return v.exists(channel)
+// publishable reports whether a channel is there and takes messages from outside.
+func (v *templateView) publishable(channel string) bool {
+	return v.exists(channel) && !v.platformOnly(channel)
 }
 
-func (v *templateView) exists(channel string) error {
-	if _, ok := v.persistence(channel); !ok {
-		return forbidden("channel %s is not on its template %s", quote(channel), quote(v.name))
-	}
-	return nil
+func (v *templateView) platformOnly(channel string) bool {
+	c, ok := defaultChannelNamed(channel)
+	return ok && !c.toPlatform
+}
+
+func (v *templateView) exists(channel string) bool {
+	_, ok := v.persistence(channel)
+	return ok
 }
 
 // MaySubscribe returns nil when p may have every topic that the filter can match, else Forbidden with the rule, or the
@@ -182,7 +162,7 @@ func (s *Service) MaySubscribe(p auth.Principal, filter string) error {
 		if parseTopic(filter).kind == freeTopic {
 			return nil
 		}
-		return anonymousRefused()
+		return anonymousRefused(subscribeTo, filter)
 	}
 	return nobodyRefused(p)
 }
@@ -192,24 +172,15 @@ func (s *Service) deviceMaySubscribe(p auth.Principal, filter string) error {
 	if err != nil {
 		return err
 	}
-	if filter == controlRoot+p.ID+"/"+toClient {
+	at := parseTopic(filter)
+	channel, mine := strings.CutPrefix(filter, channelTopic(p.AccountID, p.ID, ""))
+	switch {
+	case filter == controlRoot+p.ID+"/"+toClient,
+		at.kind == freeTopic && d.template.allows(filter, topic.Covers),
+		mine && (hasWildcard(channel) || d.template.exists(channel)):
 		return nil
 	}
-	if at := parseTopic(filter); at.kind == freeTopic {
-		return d.mayUseFree(p, filter, topic.Covers)
-	}
-	own := channelTopic(p.AccountID, p.ID, "")
-	channel, ok := strings.CutPrefix(filter, own)
-	if !ok {
-		return forbidden("%s may subscribe only below %s, to %s%s/%s, and to what its template allows", p, own, controlRoot, p.ID, toClient)
-	}
-	if hasWildcard(channel) {
-		return nil
-	}
-	if err := d.template.exists(channel); err != nil {
-		return forbidden("%s may use only its own channels: %s", p, err.Error())
-	}
-	return nil
+	return s.deviceRefused(p, d, subscribeTo, at, filter)
 }
 
 func (s *Service) personMaySubscribe(p auth.Principal, filter string) error {
@@ -220,70 +191,60 @@ func (s *Service) personMaySubscribe(p auth.Principal, filter string) error {
 	if !r.admin {
 		return s.memberMaySubscribe(r, filter)
 	}
-	switch at := parseTopic(filter); {
+	at := parseTopic(filter)
+	switch {
 	case at.kind == systemTopic:
 		if topic.Covers("$SYS/#", filter) {
 			return nil
 		}
-		return forbidden("of the topics that begin with $ there is only $SYS/#")
-	case at.kind == channelOf && at.account != "+" && at.account != p.AccountID:
-		return otherAccount(p)
-	case at.kind == channelOf && !hasWildcard(filter):
-		d, err := s.deviceOf(p, at.device)
-		if err != nil {
-			return err
-		}
-		if err := d.template.exists(at.channel); err != nil {
-			return forbidden("there is no such channel: %s", err.Error())
-		}
-	case at.kind == controlOf && !hasWildcard(filter):
-		_, err := s.deviceOf(p, at.device)
-		return err
-	case at.kind == unknownTopic && !hasWildcard(filter):
-		return forbidden("topics below xi/ are the platform's; %s is none of them", quote(filter))
+		return refuse(r.name, subscribeTo, quoteTopic(filter), "of the topics that begin with $ there is only $SYS/#")
+	case at.kind == channelOf && at.account != "+" && at.account != p.AccountID, at.kind == unknownTopic && !hasWildcard(filter), s.otherAccount(p, filter):
+		return s.personRefused(r, subscribeTo, at, filter, nil)
+	case hasWildcard(filter) || at.kind == freeTopic:
+		return nil
 	}
-	return s.sameAccount(p, filter)
+	d, err := s.deviceOf(p, at)
+	if err == nil && (d == nil || at.kind == channelOf && !d.template.exists(at.channel)) {
+		err = s.personRefused(r, subscribeTo, at, filter, d)
+	}
+	return err
 }
 
 // memberMaySubscribe is personMaySubscribe for those who are no admins.
 func (s *Service) memberMaySubscribe(r *reach, filter string) error {
 	at := parseTopic(filter)
-	if at.kind == freeTopic {
-		return r.mayUseFree(filter, topic.Covers)
-	}
 	own := channelRoot + r.p.AccountID + "/"
 	switch {
-	case !strings.HasPrefix(filter, own):
-		return forbidden("%s may subscribe only below %s and to the free topics of the own template", r.name, own)
+	case at.kind == freeTopic:
+		return r.mayUseFree(subscribeTo, filter, topic.Covers)
+	case at.kind == systemTopic:
+		return refuse(r.name, subscribeTo, quoteTopic(filter), "topics that begin with $ are for admins")
+	case !strings.HasPrefix(filter, own) && hasWildcard(filter):
+		return r.freeRefused(subscribeTo, filter)
 	case hasWildcard(filter):
 		return nil // MayReceive judges every message
-	case at.kind != channelOf:
-		return forbidden("topics below xi/ are the platform's; %s is none of them", quote(filter))
+	case at.kind != channelOf, at.account != r.p.AccountID:
+		return s.personRefused(r, subscribeTo, at, filter, new(deviceView))
 	}
-	return s.memberMayReceive(r, at)
+	return s.memberMayReceive(r, subscribeTo, at, filter)
 }
 
-func (s *Service) memberMayReceive(r *reach, at place) error {
-	d, err := s.deviceOf(r.p, at.device)
-	if err != nil {
+func (s *Service) memberMayReceive(r *reach, doing string, at place, name string) error {
+	d, err := s.deviceOf(r.p, at)
+	switch {
+	case err != nil:
 		return err
-	}
-	if err := d.template.exists(at.channel); err != nil {
-		return forbidden("there is no such channel: %s", err.Error())
+	case d == nil || !d.template.exists(at.channel):
+		return s.personRefused(r, doing, at, name, d)
 	}
 	return s.mayReach(r, readChannel, at, d, at.channel)
 }
 
-// sameAccount refuses filters that name another account's prefix and do not have the form of a channel.
-func (s *Service) sameAccount(p auth.Principal, filter string) error {
+// otherAccount recognizes filters that name another account's prefix and do not have the form of a channel.
+func (s *Service) otherAccount(p auth.Principal, filter string) bool {
 	rest, ok := strings.CutPrefix(filter, channelRoot)
-	if !ok {
-		return nil
-	}
-	if account, _, _ := strings.Cut(rest, "/"); account != p.AccountID && account != "+" && account != "#" {
-		return otherAccount(p)
-	}
-	return nil
+	account, _, _ := strings.Cut(rest, "/")
+	return ok && account != p.AccountID && account != "+" && account != "#"
 }
 
 // MayReceive returns nil when p may have a message on the topic name, asked at delivery. The subscription was allowed
@@ -299,7 +260,7 @@ func (s *Service) MayReceive(p auth.Principal, name string) error {
 		if at.kind == freeTopic {
 			return nil
 		}
-		return anonymousRefused()
+		return anonymousRefused(receiveFrom, name)
 	}
 	return nobodyRefused(p)
 }
@@ -310,15 +271,15 @@ func (s *Service) personMayReceive(p auth.Principal, at place, name string) erro
 	case err != nil:
 		return err
 	case at.kind == channelOf && at.account != p.AccountID:
-		return otherAccount(p)
+		return s.personRefused(r, receiveFrom, at, name, nil)
 	case r.admin:
 		return nil
 	case at.kind == freeTopic:
-		return r.mayUseFree(name, topic.Matches)
+		return r.mayUseFree(receiveFrom, name, topic.Matches)
 	case at.kind == channelOf:
-		return s.memberMayReceive(r, at)
+		return s.memberMayReceive(r, receiveFrom, at, name)
 	}
-	return r.mayControl()
+	return s.personRefused(r, receiveFrom, at, name, new(deviceView))
 }
 
 func (s *Service) deviceMayReceive(p auth.Principal, at place, name string) error {
@@ -327,17 +288,12 @@ func (s *Service) deviceMayReceive(p auth.Principal, at place, name string) erro
 		return err
 	}
 	switch {
-	case at.kind == freeTopic:
-		return d.mayUseFree(p, name, topic.Matches)
-	case at.kind == controlOf && at.device == p.ID && at.channel == toClient:
-		return nil
-	case at.kind == channelOf && at.account == p.AccountID && at.device == p.ID:
-		if err := d.template.exists(at.channel); err != nil {
-			return forbidden("%s may use only its own channels: %s", p, err.Error())
-		}
+	case at.kind == freeTopic && d.template.allows(name, topic.Matches),
+		at.kind == controlOf && at.device == p.ID && at.channel == toClient,
+		at.kind == channelOf && at.account == p.AccountID && at.device == p.ID && d.template.exists(at.channel):
 		return nil
 	}
-	return forbidden("%s may use only its own channels", p)
+	return s.deviceRefused(p, d, receiveFrom, at, name)
 }
 
 // own returns the view of the device that p is.
@@ -347,19 +303,22 @@ func (s *Service) own(p auth.Principal) (*deviceView, error) {
 		return nil, unjudged(err)
 	}
 	if d == nil || d.account != p.AccountID {
-		return nil, forbidden("%s is not in the directory any more", p)
+		return nil, forbidden("The %s is not in the directory any more.", p)
 	}
 	return d, nil
 }
 
-// deviceOf returns a device of the caller's account.
-func (s *Service) deviceOf(p auth.Principal, id string) (*deviceView, error) {
-	d, err := s.device(id)
+// deviceOf returns the device of a topic, nil when the caller's account has none.
+func (s *Service) deviceOf(p auth.Principal, at place) (*deviceView, error) {
+	if at.kind == channelOf && at.account != p.AccountID {
+		return nil, nil
+	}
+	d, err := s.device(at.device)
 	if err != nil {
 		return nil, unjudged(err)
 	}
-	if d == nil || d.account != p.AccountID {
-		return nil, forbidden("there is no device %s", quote(id))
+	if d != nil && d.account != p.AccountID {
+		d = nil
 	}
 	return d, nil
 }
@@ -373,31 +332,4 @@ func (s *Service) person(p auth.Principal) (*reach, error) {
 	return r, err
 }
 
-func (d *deviceView) mayUseFree(p auth.Principal, name string, allows func(filter, name string) bool) error {
-	for _, filter := range d.template.free {
-		if allows(filter, name) {
-			return nil
-		}
-	}
-	return forbidden("%s may use only its own channels and the free topics of its template %s; %s is none of them",
-		p, quote(d.template.name), quote(name))
-}
-
 func hasWildcard(filter string) bool { return strings.ContainsAny(filter, "+#") }
-
-func otherAccount(p auth.Principal) error {
-	return forbidden("%s may use only topics of its own account", p)
-}
-
-func anonymousRefused() error {
-	return forbidden("clients without credentials may use free topics only, nothing below xi/ or $")
-}
-
-func nobodyRefused(p auth.Principal) error {
-	return forbidden("a caller of the kind %s may not use topics", p.Kind)
-}
-
-// unjudged refuses because the directory could not be read: nothing is allowed that was not judged.
-func unjudged(cause error) error {
-	return fault.Wrap(fault.Unavailable, cause, "Access could not be judged. Try again.")
-}

@@ -97,7 +97,7 @@ func TestGrantOnASavedSearch(t *testing.T) {
 	if a := h.call("zoe", "PUT", "/devices/"+h.lamp, map[string]any{"organizationId": nil}); a.status != 403 {
 		t.Errorf("moved out of its group: %d %s", a.status, a.text)
 	}
-	if a := h.call("zoe", "DELETE", "/devices/"+h.lamp, nil); a.status != 403 || !strings.Contains(a.text, "the saved search “Broken”, which finds it now, and that allows") {
+	if a := h.call("zoe", "DELETE", "/devices/"+h.lamp, nil); a.status != 403 || !strings.Contains(a.text, "the saved search “Broken”, which finds it now, and that role does not let anybody delete devices") {
 		t.Errorf("more than the role: %d %s", a.status, a.text)
 	}
 	h.must("tokenA", "DELETE", "/searches/"+broken, nil)

@@ -1,6 +1,7 @@
 package blueprint
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -105,7 +106,8 @@ func (t *txn) subjectOf(name string) (*kind, *object, error) {
 		return nil, nil, err
 	}
 	if !caller.admin && o.ID != caller.p.ID {
-		return nil, nil, forbidden("%s may ask about own access only: %s is %s.", caller.name, caller.name, standing(caller))
+		t.who = caller
+		return nil, nil, t.refuse(read, k, o.ID, fmt.Sprintf("%s may ask about own access only: others are for admins, and %s is %s.", caller.name, caller.name, standing(caller)))
 	}
 	return k, o, nil
 }
@@ -141,7 +143,8 @@ func (t *txn) explainObject(e *explanation, k *kind, who *object, do action, nam
 	}
 	e.Object = step{Kind: kk.one, ID: o.ID, Name: nameOf(kk, o)}
 	if k.one == "device" {
-		text := "Device " + quote(nameOf(k, who)) + " may not " + verbs[do] + " it: a device uses its own channels over MQTT and nothing of the directory."
+		text := "The device " + quote(nameOf(k, who)) + " may not " + verbs[do] + " the " + onScreen(kk.title) + " " + quote(nameOf(kk, o)) +
+			": devices use topics only. A device changes its own fields by publishing to its channel " + setFields + "."
 		e.verdict = &verdict{Text: text, Path: []step{e.Principal}}
 		return nil
 	}
@@ -254,7 +257,7 @@ func (s *Service) usersOfDevice(c echo.Context) error {
 	total := 0
 	err = s.viewFor(callerOf(c), func(t *txn) error {
 		if !t.who.admin {
-			return forbidden("%s may not see who reaches a device: that is for admins, and %s is %s.", t.who.name, t.who.name, standing(t.who))
+			return t.refuse(read, t.byName["device"], c.Param("id"), fmt.Sprintf("%s may not see who reaches a device: that is for admins, and %s is %s.", t.who.name, t.who.name, standing(t.who)))
 		}
 		k := t.byName["device"]
 		o, err := t.find(k, c.Param("id"))

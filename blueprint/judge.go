@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"xively/internal/auth"
 )
@@ -34,9 +35,12 @@ var verbs = map[action]string{
 
 // judge answers whether r may do something, and why, in words.
 func (t *txn) judge(r *reach, do action, k *kind, o *object, channel string) (*verdict, error) {
-	what := "the " + k.title + " " + quote(nameOf(k, o))
+	what := "the " + onScreen(k.title) + " " + quote(nameOf(k, o))
 	if do == create {
-		what = "a " + k.title
+		what = "a " + onScreen(k.title)
+		if k.one == "endUser" || k.one == "accountUser" {
+			what = "an " + k.title
+		}
 	}
 	if channel != "" {
 		what = "the channel " + quote(channel) + " of " + what
@@ -53,7 +57,7 @@ func (t *txn) judge(r *reach, do action, k *kind, o *object, channel string) (*v
 		me.Leads = "is"
 		return &verdict{true, claim + ": it is the own record.", "", []step{me, end}}, nil
 	case !slices.Contains(reachable, k.one):
-		return &verdict{false, fmt.Sprintf("%s: %s are for admins, and %s is %s.", refusal, plural(k.title), r.name, standing(r)), "the account user role admin", []step{me}}, nil
+		return &verdict{false, fmt.Sprintf("%s: %s are for admins, and %s is %s.", refusal, plural(onScreen(k.title)), r.name, standing(r)), "the account user role admin", []step{me}}, nil
 	}
 	chain, err := t.chain(placeOf(k, o, do))
 	if err != nil {
@@ -117,12 +121,16 @@ func (t *txn) way(r *reach, src *source, me step) ([]step, string, error) {
 		return nil, "", err
 	}
 	path = append(path, me, step{Kind: "grant", ID: src.grant, Name: src.role, Leads: "on"}, object)
-	why := fmt.Sprintf("%s has the role %s on the %s %s", who, src.role, t.byName[object.Kind].title, quote(object.Name))
+	has := "has"
+	if src.over(timeText(t.at.UnixMilli())) {
+		has = "had"
+	}
+	why := fmt.Sprintf("%s %s the role %s on the %s %s", who, has, src.role, onScreen(t.byName[object.Kind].title), quote(object.Name))
 	if src.search != "" {
 		why += ", which finds it now,"
 	}
 	if src.expires != "" {
-		why += " until " + src.expires
+		why += " until " + dateWords(src.expires)
 	}
 	return path, strings.TrimSuffix(why, ","), nil
 }
@@ -164,36 +172,88 @@ func (t *txn) refusal(r *reach, do action, k *kind, o *object, channel string, c
 	v := &verdict{Path: path}
 	switch {
 	case near.has(need) && near.over(now):
-		v.Text = fmt.Sprintf("%s: what allowed it ended at %s: %s.", claim, near.expires, why)
+		v.Text = fmt.Sprintf("%s: %s, and that is over. Give the grant a later end, or make a new one.", claim, why)
 		v.Missing = "a later end of the grant"
 	case near.has(need):
-		v.Text = fmt.Sprintf("%s: %s, but only for the channels %s.", claim, why, strings.Join(near.channels, ", "))
+		v.Text = fmt.Sprintf("%s: %s, but for %s only. Add the channel to the grant, or leave the grant's channels empty for all of them.",
+			claim, why, quotedChannels(near.channels))
 		v.Missing = "the channel " + quote(channel) + " in the grant"
 	default:
-		v.Text = fmt.Sprintf("%s: %s, and that allows %s only. An admin may do it, or give %s a role with %s there.",
-			claim, why, joined(near.allows), r.name, need)
+		v.Text = fmt.Sprintf("%s: %s, and %s %s (%s). %s", claim, why, near.lacks(), deed(do, k), need, r.remedy(need, path))
 		v.Missing = string(need)
 	}
 	return v, nil
 }
 
+// lacks begins to say what a source does not allow.
+func (src *source) lacks() string {
+	if src.grant == "" {
+		return "end users of a group may not"
+	}
+	return "that role does not let anybody"
+}
+
+// deed is an action on any of a kind: "delete devices".
+func deed(do action, k *kind) string {
+	switch do {
+	case readChannel, writeChannel:
+		return verbs[do] + " channels"
+	}
+	return verbs[do] + " " + plural(onScreen(k.title))
+}
+
+// remedy says what would help: the least role that has what is missing, on what the nearest grant or group is.
+func (r *reach) remedy(need permission, path []step) string {
+	place := path[len(path)-1]
+	on := "on the " + onScreen(place.Kind) + " " + quote(place.Name)
+	if place.Kind == "savedSearch" {
+		on = "on the saved search " + quote(place.Name)
+	}
+	for _, role := range []string{viewerRole, operatorRole, ownerRole} {
+		if slices.Contains(builtinRoles[role], need) {
+			return fmt.Sprintf("An admin can do it, or give %s the role %s %s.", r.name, role, on)
+		}
+	}
+	return "An admin can do it."
+}
+
+func quotedChannels(names []string) string {
+	if len(names) == 1 {
+		return "the channel " + quote(names[0])
+	}
+	all := make([]string, len(names))
+	for i, n := range names {
+		all[i] = quote(n)
+	}
+	return "the channels " + strings.Join(all[:len(all)-1], ", ") + " and " + all[len(all)-1]
+}
+
+// onScreen is a noun as people see it: groups are what the API calls organizations.
+func onScreen(title string) string { return strings.Replace(title, "organization", "group", 1) }
+
 func (t *txn) unreached(r *reach, k *kind, chain []string, claim string, me step) (*verdict, error) {
 	v := &verdict{Path: []step{me}}
-	mine := fmt.Sprintf("%s is in no group", r.name)
-	if r.organization != "" {
+	mine, remedy := r.name+" is in no group", "put "+r.name+" into a group that has it"
+	switch {
+	case r.organization != "":
 		mine = fmt.Sprintf("%s reaches the group %s and what is below it", r.name, quote(t.groupName(r.organization)))
-	} else if r.p.Kind == auth.AccountUser {
-		mine = fmt.Sprintf("%s is no admin and reaches only what is granted", r.name)
+		remedy = "move it into a group that " + r.name + " reaches"
+	case r.p.Kind == auth.AccountUser:
+		mine = r.name + " is " + standing(r) + ", who reaches what is shared and nothing else"
+		remedy = "make " + r.name + " an admin"
 	}
-	place := "it is in no group"
+	place := "the " + onScreen(k.title) + " is in no group"
+	if k.one == "organization" {
+		place = "the group is not below one of those"
+	}
 	if len(chain) > 0 {
 		names := make([]string, 0, len(chain))
 		for _, id := range slices.Backward(chain) {
 			names = append(names, t.groupName(id))
 		}
-		place = "it is in the group " + quote(strings.Join(names, " › "))
+		place = "the " + onScreen(k.title) + " is in the group " + quote(strings.Join(names, " › "))
 		if k.one == "organization" {
-			place = "it lies at " + quote(strings.Join(names, " › "))
+			place = "this one is " + quote(strings.Join(names, " › "))
 		}
 	}
 	searches, err := t.searchesOf(r)
@@ -203,10 +263,22 @@ func (t *txn) unreached(r *reach, k *kind, chain []string, claim string, me step
 	if k.one == "device" && len(searches) > 0 {
 		place += ", it is not found by " + searches
 	}
-	v.Text = fmt.Sprintf("%s: %s, %s, and nothing there is shared with %s. Share it with %s, or move it to a group that %s reaches.",
-		claim, mine, place, r.name, r.name, r.name)
+	share := "Share it with " + r.name
+	if k.one == "endUser" {
+		share = "Share the end user's group with " + r.name
+	}
+	v.Text = fmt.Sprintf("%s: %s; %s, and it is not shared with %s. %s, or %s.", claim, mine, place, r.name, share, remedy)
 	v.Missing = "a grant, or a place in a group that is reached"
 	return v, nil
+}
+
+// dateWords is a stored time in a sentence.
+func dateWords(text string) string {
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return text
+	}
+	return at.UTC().Format("2 January 2006 15:04 UTC")
 }
 
 // searchesOf names the saved searches that r is given a role on, "" for none.

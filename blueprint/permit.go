@@ -74,13 +74,13 @@ func mayAsk(p auth.Principal) error {
 			return nil
 		}
 	}
-	return forbidden("Only account users, end users and back-end applications may use the directory; the caller is: %s.", p.Kind)
+	return forbidden("Only account users, end users and back-end applications may use the directory; the caller is of the kind %s.", p.Kind)
 }
 
 // reachOf works out what p can reach. Forbidden when p has no place in the directory.
 func (t *txn) reachOf(p auth.Principal) (*reach, error) {
 	if err := mayAsk(p); err != nil || p.AccountID != t.account {
-		return nil, cmpErr(err, otherAccount(p))
+		return nil, cmpErr(err, forbidden("The %s is of another account.", p))
 	}
 	if p.Kind == auth.Application {
 		return &reach{p: p, k: applicationKind, name: p.String(), admin: true}, nil
@@ -91,7 +91,7 @@ func (t *txn) reachOf(p auth.Principal) (*reach, error) {
 		return nil, err
 	}
 	if o == nil || o.AccountID != p.AccountID || o.Deleted != 0 {
-		return nil, forbidden("%s is not in the directory any more", p)
+		return nil, forbidden("The %s is not in the directory any more.", p)
 	}
 	return t.reachOfObject(k, o)
 }
@@ -243,13 +243,19 @@ func (t *txn) permit(do action, k *kind, o *object) error {
 	if err != nil {
 		return err
 	}
-	t.denials = append(t.denials, Denial{Principal: t.who.p, Action: string(do), Kind: k.one, ID: o.ID, Text: v.Text})
+	refusal := t.refuse(do, k, o.ID, v.Text)
 	if do != create && slices.Contains(reachable, k.one) {
 		if visible, err := t.allowed(t.who, read, k, o, ""); err != nil || !visible {
 			return cmpErr(err, notFound(k))
 		}
 	}
-	return forbidden("%s", v.Text)
+	return refusal
+}
+
+// refuse is the end of every refusal over REST: what the caller is told and what the account's log gets are the same words.
+func (t *txn) refuse(do action, k *kind, id, text string) error {
+	t.denials = append(t.denials, Denial{Principal: t.who.p, Action: string(do), Kind: k.one, ID: id, Text: text})
+	return forbidden("%s", text)
 }
 
 func cmpErr(err, otherwise error) error {
@@ -277,15 +283,16 @@ func (t *txn) permitChange(k *kind, old, o *object) error {
 		switch {
 		case same || f.kind != text:
 		case !bySource && !slices.Contains(contact, f.name):
-			return forbidden("%s may change of the own record only: %s.", t.who.name, strings.Join(contact, ", "))
+			return t.refuse(change, k, o.ID, fmt.Sprintf("%s may not change the %s: of the own record, end users change only %s.", t.who.name, f.name, strings.Join(contact, ", ")))
 		case f.name == k.template || f.name == "userId":
-			return forbidden("Only an admin may change the %s of a %s: it decides what it may do.", f.name, k.title)
+			return t.refuse(change, k, o.ID, fmt.Sprintf("%s may not change the %s of the %s %s: it decides what it may do, so only an admin may.", t.who.name, f.name, onScreen(k.title), quote(nameOf(k, o))))
 		case f.name == "organizationId" || f.name == "parentId":
 			moved := *o
 			moved.ID = o.text("parentId") // "" for others: that the object itself is shared gives no right to the place
 
 			if err := t.permit(change, k, &moved); err != nil {
-				return forbidden("To move a %s to another place, %s needs the right to change it there as well.", k.title, t.who.name)
+				return t.refuse(change, k, o.ID, fmt.Sprintf("%s may not move the %s %s there: to put it into another place, %s needs the right to change it there as well.",
+					t.who.name, onScreen(k.title), quote(nameOf(k, o)), t.who.name))
 			}
 		}
 	}
@@ -324,7 +331,7 @@ func (t *txn) permitGrant(do action, g *object) error {
 	for _, need := range allows {
 		src := t.who.allowing(need, chain, o.ID, "", t.at)
 		if src == nil || len(src.channels) > 0 && strings.HasPrefix(string(need), "channels:") {
-			return forbidden("%s cannot give the role %s there: it allows %s, which %s does not have in full.", t.who.name, role, need, t.who.name)
+			return t.refuse(do, t.byName["grant"], g.ID, fmt.Sprintf("%s may not give the role %s there: it allows %s, which %s does not have in full.", t.who.name, role, need, t.who.name))
 		}
 	}
 	return nil
@@ -335,9 +342,8 @@ func (t *txn) admitKind(do action, k *kind) error {
 	if t.who.admin || slices.Contains(reachable, k.one) || k.one == "grant" || k.one == "mqttCredential" && do == create {
 		return nil
 	}
-	text := fmt.Sprintf("%s may not %s %s: those are for admins, and %s is %s.", t.who.name, do, plural(k.title), t.who.name, standing(t.who))
-	t.denials = append(t.denials, Denial{Principal: t.who.p, Action: string(do), Kind: k.one, Text: text})
-	return forbidden("%s", text)
+	text := fmt.Sprintf("%s may not %s %s: those are for admins, and %s is %s.", t.who.name, verbs[do], plural(onScreen(k.title)), t.who.name, standing(t.who))
+	return t.refuse(do, k, "", text)
 }
 
 func standing(r *reach) string {

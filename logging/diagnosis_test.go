@@ -21,7 +21,7 @@ var troubleCases = []struct {
 	{"wrongSecret", []Entry{refused("connect", "", "The user name or the secret is wrong.")}, "secret it presents is not its own", "make a new one"},
 	{"expiredCertificate", []Entry{{SourceID: "10.0.0.7", SourceType: AddressSource, Severity: Warning, Message: "TLS: the client refused our certificate: expired certificate"},
 		{SourceID: "10.0.0.8", SourceType: AddressSource, Severity: Warning, Message: "TLS: another's: expired certificate"}}, "certificate has expired", "clock"},
-	{"foreignTopic", []Entry{refused("publish", "xi/blue/v1/a/d/b/c", "device b may use only its own channels")}, "no right to", "template"},
+	{"foreignTopic", []Entry{refused("publish", "xi/blue/v1/a/d/b/c", "The device “B” may not publish to “xi/blue/v1/a/d/b/c”: a device uses its own channels only.")}, "no right to", "template"},
 	{"oversizedPacket", []Entry{gone("packet is larger than 262144 bytes (broker.max_packet_bytes)")}, "more than 262144 bytes", "broker.max_packet_bytes"},
 	{"malformedValues", []Entry{{Severity: Warning, Code: "422", Message: "Message on “t” delivered but not stored: byte 14 (line 2): the numericValue \"7x\" is not a decimal number",
 		Custom: map[string]any{"topic": "t"}}}, "“t”, a time series, could not be read as points: byte 14", "CSV"},
