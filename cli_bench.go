@@ -62,7 +62,7 @@ func newBenchCommand() *cobra.Command {
 	f.IntVarP(&o.qos, "qos", "q", 0, "QoS 0, 1 or 2")
 	f.IntVar(&o.load.Clients, "clients", 0, "subscribers of fan-out, publishers of fan-in, pairs, connections (default: the scenario's)")
 	f.IntVar(&o.load.Payload, "payload", 0, "payload `bytes` (default 64)")
-	f.IntVar(&o.load.Window, "window", 0, "messages that a publisher sends before it waits (default 16)")
+	f.IntVar(&o.load.Window, "window", 0, "messages that a publisher sends before it waits; connections that scenario connect makes at once (default 16)")
 	f.IntVar(&o.load.Rate, "rate", 0, "messages per second of scenarios latency and ingest (default 1000)")
 	f.StringVar(&o.fleet, "fleet", "", "`file` that `devices import --credentials` wrote: the devices of scenario ingest")
 	f.StringVar(&o.topic, "topic", "", "`topic` they publish to, {device} in place of the id")

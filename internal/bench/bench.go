@@ -16,7 +16,7 @@ import (
 type Options struct {
 	QoS        byte
 	Payload    int           // bytes; at least 8
-	Window     int           // messages that a publisher sends before it waits
+	Window     int           // messages that a publisher sends before it waits; in scenario connect, connections made at once
 	Clients    int           // subscribers of fan-out, publishers of fan-in, pairs, connections
 	Duration   time.Duration // of a scenario with messages
 	Rate       int           // messages per second in all, scenarios latency and ingest
@@ -67,7 +67,7 @@ var defaults = map[string]Options{
 	"fan-in":  {Payload: 64, Window: 16, Clients: 50, Duration: 5 * time.Second},
 	"pairs":   {Payload: 64, Window: 16, Clients: 50, Duration: 5 * time.Second},
 	"latency": {Payload: 64, Window: 1, Clients: 50, Duration: 5 * time.Second, Rate: 1000},
-	"connect": {Payload: 64, Window: 1, Clients: 2000},
+	"connect": {Payload: 64, Window: 16, Clients: 2000},
 	"idle":    {Payload: 64, Window: 1, Clients: 1000},
 	"ingest":  {Payload: 64, Window: 1, Rate: 1000, Duration: 10 * time.Second},
 }
@@ -307,27 +307,30 @@ func (r *run) latency() (Result, error) {
 		wg.Wait()
 		r.count.Store(int64(len(seen)))
 	})
-	slices.Sort(seen)
-	if len(seen) > 0 {
-		at := func(q float64) time.Duration { return seen[min(len(seen)-1, int(q*float64(len(seen))))] }
-		res.P50, res.P99, res.P999, res.LatencyMax = at(0.5), at(0.99), at(0.999), seen[len(seen)-1]
-	}
+	res.quantiles(seen)
 	return res, err
 }
 
-// connect: connect and disconnect, 16 at a time.
+// connect: connect and disconnect, a window of connections at a time; with a window as large as the number of clients it is a storm. The latency is
+// that of a connection: TCP, TLS, CONNECT and CONNACK.
 func (r *run) connect() (Result, error) {
-	return r.measure(func(time.Time) {
+	var mu sync.Mutex
+	var took []time.Duration
+	res, err := r.measure(func(time.Time) {
 		next := make(chan int)
 		var wg sync.WaitGroup
-		for range 16 {
+		for range min(r.o.Window, r.o.Clients) {
 			wg.Go(func() {
 				for i := range next {
+					began := time.Now()
 					c, err := r.t.dial(fmt.Sprintf("%s-c%d", r.prefix, i), true)
 					if err != nil {
 						r.fail(err)
 						continue
 					}
+					mu.Lock()
+					took = append(took, time.Since(began))
+					mu.Unlock()
 					c.close()
 					r.count.Add(1)
 				}
@@ -342,6 +345,18 @@ func (r *run) connect() (Result, error) {
 		close(next)
 		wg.Wait()
 	})
+	res.quantiles(took)
+	return res, err
+}
+
+// quantiles fills in the latencies.
+func (res *Result) quantiles(seen []time.Duration) {
+	slices.Sort(seen)
+	if len(seen) == 0 {
+		return
+	}
+	at := func(q float64) time.Duration { return seen[min(len(seen)-1, int(q*float64(len(seen))))] }
+	res.P50, res.P99, res.P999, res.LatencyMax = at(0.5), at(0.99), at(0.999), seen[len(seen)-1]
 }
 
 // idle: connections that have subscribed and are silent.
