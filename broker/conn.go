@@ -3,6 +3,7 @@ package broker
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -92,9 +93,14 @@ func (c *conn) readLoop() {
 		return
 	}
 	var err error
-	if c.plain() {
+	switch _, overTLS := c.stream.(*tls.Conn); {
+	case c.wire.raw == nil:
+		err = c.readStream()
+	case overTLS:
+		err = c.readTLS()
+	case c.stream == io.ReadWriteCloser(c.wire):
 		err = c.readSocket()
-	} else {
+	default:
 		err = c.readStream()
 	}
 	switch {
@@ -106,14 +112,11 @@ func (c *conn) readLoop() {
 	}
 }
 
-// plain says whether the connection is a bare socket that readSocket reads.
-func (c *conn) plain() bool { return c.wire.raw != nil && c.stream == io.ReadWriteCloser(c.wire) }
-
 // readSocket reads a plain TCP connection, all of it inside one RawConn.Read: without a buffer while the socket is silent, and without asking a
 // socket for more that has just given less than there was room for. The poller tells of what comes after that, for between the read and the wait
 // nothing takes its word away. Only an end of the connection that came together with the last bytes goes by unnoticed; listenAgain looks for it.
 //
-// A socket's Close waits for Read to return. So connections are hung up on here, and closed by finish.
+// A socket's Close waits for Read to return. So wire.Close hangs up only, and finish closes.
 func (c *conn) readSocket() error {
 	var end error
 	failed := c.wire.raw.Read(func(fd uintptr) bool {
@@ -143,13 +146,89 @@ func (c *conn) readSocket() error {
 			}
 		}
 	})
-	if errors.Is(failed, os.ErrDeadlineExceeded) { // wake
-		return io.EOF
-	}
-	return cmp.Or(end, failed)
+	return cmp.Or(end, notWoken(failed))
 }
 
-// unsure are the plain connections that went to sleep without having found their socket empty.
+// notWoken takes wake's deadline for the end that it stands for.
+func notWoken(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return io.EOF
+	}
+	return err
+}
+
+// readTLS is readSocket for TLS over the socket: what that gives is fed to the decoder, which says errDry when it needs more.
+func (c *conn) readTLS() error {
+	c.wire.fed = true
+	var end error
+	fed := false
+	failed := c.wire.raw.Read(func(fd uintptr) bool {
+		for {
+			if !fed { // the handshake may have read ahead
+				fed, c.burst = true, true
+				if end = c.decrypt(); end != nil {
+					return true
+				}
+			}
+			size := middleBuf
+			if c.burst {
+				size = largeBuf
+			}
+			raw := getBuf(size)
+			n, again, err := rawRead(fd, raw[:cap(raw)])
+			switch {
+			case again:
+				putBuf(raw)
+				c.releaseIdle()
+				return false
+			case err != nil:
+				end = err
+				return true
+			case n == 0:
+				end = io.EOF
+				return true
+			}
+			c.burst = n == cap(raw)
+			c.wire.early = raw[:n]
+			end = c.decrypt()
+			putBuf(raw)
+			if end != nil {
+				return true
+			}
+			if !c.burst {
+				c.releaseIdle()
+				c.srv.unsure.add(c)
+				return false
+			}
+		}
+	})
+	if errors.Is(end, errStop) {
+		return nil
+	}
+	return cmp.Or(end, notWoken(failed))
+}
+
+// errStop ends reading without being an error.
+var errStop = errors.New("stop")
+
+// decrypt takes what the decoder can make of the bytes it has, and handles it.
+func (c *conn) decrypt() (end error) {
+	for end == nil {
+		c.ensureRoom()
+		var n int
+		n, end = c.stream.Read(c.in[len(c.in):cap(c.in)])
+		c.in = c.in[:len(c.in)+n]
+	}
+	if len(c.in) > 0 && !c.process() {
+		return errStop
+	}
+	if end == errDry {
+		return nil
+	}
+	return end
+}
+
+// unsure are the connections that went to sleep without having found their socket empty.
 type unsure struct {
 	mu    sync.Mutex
 	conns []*conn
@@ -563,11 +642,7 @@ func (c *conn) close(reason string) {
 		c.room = nil
 	}
 	c.outMu.Unlock()
-	if c.plain() {
-		c.wire.hangUp()
-	} else {
-		_ = c.stream.Close()
-	}
+	_ = c.stream.Close()
 }
 
 func (c *conn) endReason() string {
@@ -582,9 +657,7 @@ func (c *conn) finish() {
 	defer close(c.done)
 	defer c.srv.unregister(c)
 	c.close(reasonUnexpected) // no effect unless nobody closed it
-	if c.plain() {
-		_ = c.stream.Close()
-	}
+	_ = c.wire.Conn.Close()
 	if c.in != nil {
 		putBuf(c.in)
 		c.in = nil

@@ -21,7 +21,7 @@ func (s *Server) WebSocket() http.Handler {
 	up := websocket.Upgrader{
 		HandshakeTimeout: s.cfg.ConnectTimeout,
 		ReadBufferSize:   1 << 10,
-		WriteBufferSize:  1 << 10,
+		WriteBufferSize:  16 << 10,
 		WriteBufferPool:  &sync.Pool{},
 		Subprotocols:     []string{"mqtt", "mqttv3.1", "mqttv3.1.1"},
 		CheckOrigin:      func(*http.Request) bool { return true },

@@ -15,9 +15,11 @@ import (
 // its receivers from its own goroutine and no slow receiver can hold it up.
 type wire struct {
 	net.Conn
-	raw  syscall.RawConn // nil when there is no file descriptor, such as net.Pipe: then every write is left to drain
-	slot *slot           // its place at the door; nil before and after. Guarded by door.mu
-	from net.Addr        // where a PROXY header says it comes from; nil without one. Fixed before anything else is read
+	raw   syscall.RawConn // nil when there is no file descriptor, such as net.Pipe: then every write is left to drain
+	slot  *slot           // its place at the door; nil before and after. Guarded by door.mu
+	fed   bool            // reads take from early only; set by the read loop, which is the only reader
+	early []byte
+	from  net.Addr // where a PROXY header says it comes from; nil without one. Fixed before anything else is read
 
 	mu       sync.Mutex // guards what follows; held over one non-blocking write, never while waiting
 	async    bool
@@ -129,6 +131,40 @@ func (w *wire) tryLocked(p []byte) (int, error) {
 		return 0, err
 	}
 	return w.job.n, w.job.err
+}
+
+// Read implements net.Conn.
+func (w *wire) Read(p []byte) (int, error) {
+	if !w.fed {
+		return w.Conn.Read(p)
+	}
+	if len(w.early) == 0 {
+		return 0, errDry
+	}
+	n := copy(p, w.early)
+	w.early = w.early[n:]
+	return n, nil
+}
+
+// errDry is a net.Error that passes: the TLS decoder keeps what it has of a record and can be asked again.
+var errDry error = dry{}
+
+type dry struct{}
+
+func (dry) Error() string   { return "nothing to read yet" }
+func (dry) Timeout() bool   { return true }
+func (dry) Temporary() bool { return true }
+
+// Close implements net.Conn. Where MQTT reads a socket of its own, it only hangs up: the read loop closes when it has ended.
+func (w *wire) Close() error {
+	w.mu.Lock()
+	async := w.async
+	w.mu.Unlock()
+	if !async || w.raw == nil {
+		return w.Conn.Close()
+	}
+	w.hangUp()
+	return nil
 }
 
 // hangUp ends a socket without closing it: both sides learn of it, and nobody waits. A socket that the other side has reset refuses

@@ -1,7 +1,8 @@
-// Command mochi runs a mochi-mqtt broker that lets everybody in, for comparison.
+// Command mochi runs a mochi-mqtt broker that lets everybody in, for comparison: mochi TCP TLS WEBSOCKET CERTIFICATE KEY.
 package main
 
 import (
+	"crypto/tls"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -17,8 +18,18 @@ func main() {
 	if err := s.AddHook(new(auth.AllowHook), nil); err != nil {
 		panic(err)
 	}
-	if err := s.AddListener(listeners.NewTCP(listeners.Config{ID: "tcp", Address: os.Args[1]})); err != nil {
+	pair, err := tls.LoadX509KeyPair(os.Args[4], os.Args[5])
+	if err != nil {
 		panic(err)
+	}
+	for _, l := range []listeners.Listener{
+		listeners.NewTCP(listeners.Config{ID: "tcp", Address: os.Args[1]}),
+		listeners.NewTCP(listeners.Config{ID: "tls", Address: os.Args[2], TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}}}),
+		listeners.NewWebsocket(listeners.Config{ID: "ws", Address: os.Args[3]}),
+	} {
+		if err := s.AddListener(l); err != nil {
+			panic(err)
+		}
 	}
 	if err := s.Serve(); err != nil {
 		panic(err)

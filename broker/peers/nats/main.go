@@ -1,7 +1,8 @@
-// Command nats runs a nats-server with its MQTT gateway, for comparison.
+// Command nats runs a nats-server with its MQTT gateway, for comparison: nats TCP, or nats TLS CERTIFICATE KEY. It has one MQTT port.
 package main
 
 import (
+	"crypto/tls"
 	"net"
 	"os"
 	"os/signal"
@@ -25,9 +26,16 @@ func main() {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
+	mqtt := server.MQTTOpts{Host: host, Port: port, MaxAckPending: 1024}
+	if len(os.Args) == 4 {
+		pair, err := tls.LoadX509KeyPair(os.Args[2], os.Args[3])
+		if err != nil {
+			panic(err)
+		}
+		mqtt.TLSConfig, mqtt.TLSTimeout = &tls.Config{Certificates: []tls.Certificate{pair}}, 10
+	}
 	s, err := server.NewServer(&server.Options{
-		ServerName: "peer", Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: dir, NoSigs: true,
-		MQTT: server.MQTTOpts{Host: host, Port: port, MaxAckPending: 1024},
+		ServerName: "peer", Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: dir, NoSigs: true, MQTT: mqtt,
 	})
 	if err != nil {
 		panic(err)
