@@ -25,10 +25,17 @@ export const theme = createTheme({
     ActionIcon: { defaultProps: { variant: 'subtle', color: 'gray' } },
     TextInput: { defaultProps: { size: 'sm' } },
     Select: { defaultProps: { size: 'sm', comboboxProps: { shadow: 'md' } } },
-    Modal: { defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.45 }, transitionProps: { duration: 120 } } },
-    Drawer: { defaultProps: { position: 'right', overlayProps: { backgroundOpacity: 0.35 }, transitionProps: { duration: 140 } } },
+    Modal: { defaultProps: { centered: true, closeButtonProps: { 'aria-label': 'Close' }, overlayProps: { backgroundOpacity: 0.45 }, transitionProps: { duration: 120 } } },
+    Drawer: { defaultProps: { position: 'right', closeButtonProps: { 'aria-label': 'Close' }, overlayProps: { backgroundOpacity: 0.35 }, transitionProps: { duration: 140 } } },
     Tooltip: { defaultProps: { openDelay: 250, withArrow: true, transitionProps: { duration: 80 } } },
+    Notification: { defaultProps: { closeButtonProps: { 'aria-label': 'Close' } } },
     Menu: { defaultProps: { shadow: 'md', transitionProps: { duration: 80 } } },
+    Alert: {
+      vars: (_: unknown, { color }: { color?: string }) => {
+        const hue = color === 'red' ? 'var(--x-bad)' : color === 'yellow' ? 'var(--x-warn)' : 'var(--mantine-color-anchor)';
+        return { root: { '--alert-bg': `color-mix(in srgb, ${hue} 9%, var(--x-card))`, '--alert-bd': `1px solid color-mix(in srgb, ${hue} 32%, var(--x-card))`, '--alert-color': hue } };
+      },
+    },
     Anchor: { defaultProps: { underline: 'hover' } },
     Table: { defaultProps: { verticalSpacing: 7, horizontalSpacing: 12 } },
   },

@@ -23,7 +23,9 @@ export const kindNames: Record<string, string> = {
   channelTemplate: 'channel', mqttCredential: 'MQTT credential', grant: 'grant', role: 'role', savedSearch: 'saved search', search: 'saved search',
 };
 
-const byText = (e: AuditEntry) => e.byName || (e.byType === 'platform' ? 'the platform' : e.byId ?? e.by);
+const byText = (e: AuditEntry) => (e.byId === e.objectId ? `the ${kindNames[e.kind] ?? e.kind} itself` : nameOf(e));
+
+const nameOf = (e: AuditEntry) => e.byName || (e.byType === 'platform' ? 'the platform' : e.byId ?? e.by);
 
 export const auditColumns = (object: boolean): Column<AuditEntry>[] => [
   { key: 'at', header: 'When', width: 120, cell: (e) => <Ago time={e.at} /> },

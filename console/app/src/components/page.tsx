@@ -20,7 +20,7 @@ export function Page({ title, heading, description, back, actions, hints, childr
   return (
     <Box className={fill ? 'page page-fill' : 'page'}>
       <Group justify="space-between" align="flex-start" gap="sm" mb="md" wrap="wrap">
-        <Box miw={0} flex="1 1 260px">
+        <Box miw={0} flex="1 1 180px">
           {back && <Anchor component={Link} to={back.to} size="xs" c="dimmed">← {back.label}</Anchor>}
           <Title order={1} className="break">{heading ?? title}</Title>
           {description && <Text c="dimmed" size="sm" mt={2} component="div">{description}</Text>}

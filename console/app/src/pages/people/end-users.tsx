@@ -20,7 +20,7 @@ import { EndUserForm } from './end-user-form';
 export type EndUser = Schemas['EndUser'];
 
 const columns: Column<EndUser>[] = [
-  { key: 'name', header: 'Name', sort: true, cell: (u) => <Link to={`/end-users/${u.id}`} className="row-link">{u.name || u.emailAddress || <Text span c="dimmed" size="sm">Without a name</Text>}</Link> },
+  { key: 'name', header: 'Name', sort: true, cell: (u) => <Link to={`/end-users/${u.id}${location.search}`} className="row-link">{u.name || u.emailAddress || <Text span c="dimmed" size="sm">Without a name</Text>}</Link> },
   { key: 'emailAddress', header: 'E-mail address', sort: true, cell: (u) => u.emailAddress ?? '' },
   { key: 'organization', header: 'Group', cell: (u) => (u.organization ? <Link to={`/groups/${u.organization.id}`}>{u.organization.name}</Link> : '') },
   { key: 'endUserTemplate', header: 'Template', wide: true, width: 160, cell: (u) => u.endUserTemplate?.name ?? '' },

@@ -48,7 +48,7 @@ export function SignIn({ userId, who, self = false }: { userId: string | null; w
                     <Text size="sm" className="clip" title={s.userAgent}>{sessionText(s)}</Text>
                     <Text size="xs" c="dimmed">{s.remote} · last used <Ago time={s.lastUsed} /></Text>
                   </div>
-                  {!s.current && <Button size="compact-xs" variant="default" onClick={() => void attempt(() => must(api.DELETE('/api/v1/sessions/{id}', { params: { path: { id: s.id }, query: { userId } } })), 'The session has ended.').then(again)}>End</Button>}
+                  {!s.current && <Button size="compact-xs" variant="default" style={{ flex: 'none' }} onClick={() => void attempt(() => must(api.DELETE('/api/v1/sessions/{id}', { params: { path: { id: s.id }, query: { userId } } })), 'The session has ended.').then(again)}>End</Button>}
                 </Group>
               ))}
             </Stack>

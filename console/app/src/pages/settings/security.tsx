@@ -44,7 +44,7 @@ function Sessions() {
                 <Text size="sm" className="clip" title={s.userAgent}>{sessionText(s)} {s.current && <Badge size="xs" variant="light" tt="none">this one</Badge>}</Text>
                 <Text size="xs" c="dimmed">{s.remote} · signed in <Ago time={s.created} /> · last used <Ago time={s.lastUsed} /></Text>
               </div>
-              {!s.current && <Button size="compact-sm" variant="default" aria-label={`End the session of ${sessionText(s)}`} onClick={() => void attempt(() => must(api.DELETE('/api/v1/sessions/{id}', { params: { path: { id: s.id } } })), 'The session has ended.').then(again)}>End</Button>}
+              {!s.current && <Button size="compact-sm" variant="default" style={{ flex: 'none' }} aria-label={`End the session of ${sessionText(s)}`} onClick={() => void attempt(() => must(api.DELETE('/api/v1/sessions/{id}', { params: { path: { id: s.id } } })), 'The session has ended.').then(again)}>End</Button>}
             </Group>
           ))}
           {list.length > 50 && <Text size="xs" c="dimmed">And {list.length - 50} more.</Text>}

@@ -1,7 +1,7 @@
-import { NavLink, Select } from '@mantine/core';
+import { Select } from '@mantine/core';
 import { IconArchive, IconBuilding, IconCertificate, IconGauge, IconHistory, IconHourglass, IconKey, IconLock, IconMail } from '@tabler/icons-react';
 import type { ComponentType } from 'react';
-import { Link, useNavigate, useParams } from 'react-router';
+import { NavLink, useNavigate, useParams } from 'react-router';
 import { curl, type Hint } from '../../components/hints';
 import { Page } from '../../components/page';
 import { Account } from './account';
@@ -34,11 +34,11 @@ export default function SettingsPage() {
   const section = sections.find((s) => s.tab === tab) ?? sections[0];
   const Body = section.body;
   return (
-    <Page title="Settings" heading={`Settings`} hints={section.hints}>
+    <Page title="Settings" hints={section.hints}>
       <div className="settings">
         <nav aria-label="Settings" className="only-wide">
           {sections.map(({ tab: t, label, icon: Icon }) => (
-            <NavLink key={t} component={Link} to={`/settings/${t}`} label={label} leftSection={<Icon size={17} stroke={1.7} />} active={t === section.tab} variant="light" style={{ borderRadius: 7 }} />
+            <NavLink key={t} to={`/settings/${t}`} className={t === section.tab ? 'nav-link active' : 'nav-link'}><Icon size={18} stroke={1.7} />{label}</NavLink>
           ))}
         </nav>
         <Select className="only-narrow" aria-label="Settings" data={sections.map((s) => ({ value: s.tab, label: s.label }))} value={section.tab} onChange={(t) => t && navigate(`/settings/${t}`)} allowDeselect={false} mb="md" />
