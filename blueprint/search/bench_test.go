@@ -97,7 +97,7 @@ func BenchmarkWarm(b *testing.B) {
 		x := fleetIndex(fleetSize)
 		runtime.GC()
 		b.StartTimer()
-		x.Warm("device")
+		x.Warm("device", nil)
 	}
 }
 
@@ -109,7 +109,7 @@ func BenchmarkMemory(b *testing.B) {
 		runtime.GC()
 		runtime.ReadMemStats(&before)
 		x := fleetIndex(fleetSize)
-		x.Warm("device")
+		x.Warm("device", nil)
 		runtime.GC()
 		runtime.ReadMemStats(&after)
 		runtime.KeepAlive(x)
@@ -198,7 +198,7 @@ func BenchmarkFirstSort(b *testing.B) {
 
 func BenchmarkPut(b *testing.B) {
 	x := fleetIndex(fleetSize)
-	x.Warm("device")
+	x.Warm("device", nil)
 	changed := fleet(fleetSize)
 	for i := range changed {
 		changed[i].Fields["name"] = fmt.Sprintf("Renamed thing %d", i)
@@ -212,7 +212,7 @@ func BenchmarkPut(b *testing.B) {
 
 func BenchmarkSet(b *testing.B) {
 	x := fleetIndex(fleetSize)
-	x.Warm("device")
+	x.Warm("device", nil)
 	docs := fleet(fleetSize)
 	b.ResetTimer()
 	cpu(b)
@@ -224,7 +224,7 @@ func BenchmarkSet(b *testing.B) {
 // BenchmarkSearchAfterPut is one change and then a search that needs the changed order.
 func BenchmarkSearchAfterPut(b *testing.B) {
 	x := fleetIndex(fleetSize)
-	x.Warm("device")
+	x.Warm("device", nil)
 	docs := fleet(fleetSize)
 	q, _ := Parse("rena*")
 	b.ResetTimer()

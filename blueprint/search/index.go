@@ -100,22 +100,37 @@ func (x *Index) Fields(kind string) []string {
 	return names
 }
 
-// Warm prepares sorting and prefixes of all fields of a kind, so that no search after a start has to. Writers wait for
-// it, and searches for one field at most.
-func (x *Index) Warm(kind string) {
+// Warm prepares sorting and prefixes of all fields of a kind, so that no search after a start has to. It does one field
+// at a time, for which writers and searches that sort wait, and ends early when stop closes.
+func (x *Index) Warm(kind string, stop <-chan struct{}) {
+	for _, name := range append(x.Fields(kind), idField) {
+		select {
+		case <-stop:
+			return
+		default:
+			x.warm(kind, name)
+		}
+	}
+}
+
+func (x *Index) warm(kind, name string) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	t := x.tables[kind]
 	if t == nil {
 		return
 	}
-	for _, c := range t.columns {
-		t.lazy.Lock()
+	t.lazy.Lock()
+	defer t.lazy.Unlock()
+	if name == idField {
+		t.idOrder.tidy(idOrder{t})
+		return
+	}
+	if c := t.column(name); c != nil {
 		c.inOrder(t)
 		if c.texts != nil {
 			c.texts.terms.tidy()
 		}
-		t.lazy.Unlock()
 	}
 }
 

@@ -290,7 +290,7 @@ func TestChurn(t *testing.T) {
 			x.Put(Doc{Kind: "device", ID: fmt.Sprint(i), Order: int64(i), Fields: map[string]any{
 				"name": fmt.Sprintf("word%dx%d common%d", round, i, round), "n": round * i, "tags": []string{fmt.Sprint("t", round, "-", i%10), "all"}}})
 			if i%500 == 0 {
-				x.Warm("device")
+				x.Warm("device", nil)
 			}
 		}
 		for i := 0; i < n; i += 3 {
@@ -336,7 +336,7 @@ func TestVerifyAndCheckSeeDamage(t *testing.T) {
 		"ghost":     func(t *table) { t.column("batteryLevel").numbers.of.set(9, numberKey(1)) },
 	} {
 		x := devices(t)
-		x.Warm("device")
+		x.Warm("device", nil)
 		if err := x.Check(); err != nil {
 			t.Fatalf("Check of a sound index: %v", err)
 		}
