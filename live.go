@@ -31,7 +31,7 @@ var streamRoutes = map[string]bool{
 
 // uploadRoutes take a POST with a longer body, in bytes, and may work on it for uploadTime.
 var uploadRoutes = map[string]int64{
-	"/api/v1/devices/import": blueprint.MaxImportBytes, "/api/v1/import": blueprint.MaxImportBytes,
+	"/api/v1/devices/import": blueprint.MaxImportBytes, "/api/v1/import": blueprint.MaxDirectoryBytes,
 	"/api/v4/data": timeseries.MaxBulkBytes, "/api/v4/data/*": timeseries.MaxBulkBytes,
 }
 

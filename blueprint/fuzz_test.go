@@ -83,7 +83,9 @@ func FuzzReadExport(f *testing.F) {
 	for _, s := range []string{"", head, head + `{"kind":"device","id":"x","values":{"a":[1]}}`, head + "\n\n{}\n", head + "[", "{}"} {
 		f.Add(s)
 	}
-	f.Fuzz(func(t *testing.T, s string) { _, _ = readExport(strings.NewReader(s)) })
+	f.Fuzz(func(t *testing.T, s string) {
+		_ = readExport(strings.NewReader(s), 2, func([]numbered) error { return nil })
+	})
 }
 
 func FuzzDecodeState(f *testing.F) {

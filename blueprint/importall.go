@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"net/http"
 	"slices"
 
@@ -28,7 +29,12 @@ import (
 //
 // Lines are taken in chunks, each all or nothing; the first refused line ends the import, as what follows may refer to it.
 
-const maxExportLine = 1 << 20
+const (
+	maxExportLine = 1 << 20
+	// MaxDirectoryBytes is the longest file, some two million objects; one to be looked at only is in memory as a whole,
+	// and has MaxImportBytes at most.
+	MaxDirectoryBytes = 1 << 30
+)
 
 // importedAll is the answer.
 type importedAll struct {
@@ -50,24 +56,23 @@ func (s *Service) importAll(c echo.Context) error {
 	}
 	dryRun, _ := rest.Bool(c.QueryParam("dryRun"))
 	replace, _ := rest.Bool(c.QueryParam("replace"))
-	lines, err := readExport(http.MaxBytesReader(c.Response(), c.Request().Body, MaxImportBytes))
+	im := &restoring{s: s, who: who, dryRun: dryRun, replace: replace, done: importedAll{DryRun: dryRun}, ids: map[string]string{}}
+	size, most := exportStep, int64(MaxDirectoryBytes)
+	if dryRun {
+		size, most = math.MaxInt, MaxImportBytes // what a line refers to must be there: one transaction, taken back
+	}
+	emptied := dryRun || !replace
+	err := readExport(http.MaxBytesReader(c.Response(), c.Request().Body, most), size, func(lines []numbered) error {
+		if !emptied {
+			if err := s.updateFor(who, (*txn).empty); err != nil {
+				return err
+			}
+			emptied = true
+		}
+		return im.chunk(lines)
+	})
 	if err != nil {
 		return err
-	}
-	im := &restoring{s: s, who: who, dryRun: dryRun, replace: replace, done: importedAll{DryRun: dryRun}, ids: map[string]string{}}
-	if replace && !dryRun {
-		if err := s.updateFor(who, (*txn).empty); err != nil {
-			return err
-		}
-	}
-	size := exportStep
-	if dryRun {
-		size = max(len(lines), 1) // what a line refers to must be there: one transaction, taken back
-	}
-	for chunk := range slices.Chunk(lines, size) {
-		if err := im.chunk(chunk); err != nil {
-			return err
-		}
 	}
 	done := im.done
 	done.Text = fmt.Sprintf("%d lines: %d created, %d changed, %d as they were.", done.Lines, done.Created, done.Updated, done.Unchanged)
@@ -91,7 +96,9 @@ type numbered struct {
 	line int
 }
 
-func readExport(r io.Reader) ([]numbered, error) {
+// readExport calls take with the lines of a file, size of them at a time, as they come: a file is as long as a directory.
+// Lines that cannot be read end it after those before them were taken.
+func readExport(r io.Reader, size int, take func([]numbered) error) error {
 	in := bufio.NewScanner(r)
 	in.Buffer(nil, maxExportLine)
 	var lines []numbered
@@ -101,12 +108,8 @@ func readExport(r io.Reader) ([]numbered, error) {
 			continue
 		}
 		if n == 1 {
-			var h exportHeader
-			if err := json.Unmarshal(text, &h); err != nil || h.Export != "xively blueprint" {
-				return nil, fault.New(fault.Invalid, "This is no export: its first line is not the header of one.")
-			}
-			if h.Form < 1 || h.Form > exportForm {
-				return nil, fault.New(fault.Invalid, "The export has the form %d; this server reads forms up to %d.", h.Form, exportForm)
+			if err := checkHeader(text); err != nil {
+				return err
 			}
 			continue
 		}
@@ -114,16 +117,32 @@ func readExport(r io.Reader) ([]numbered, error) {
 		d := json.NewDecoder(bytes.NewReader(text))
 		d.UseNumber()
 		if err := d.Decode(&l.exportLine); err != nil {
-			return nil, fault.New(fault.Invalid, "Line %d is not a JSON object of an export.", n)
+			return fault.New(fault.Invalid, "Line %d is not a JSON object of an export.", n)
 		}
-		lines = append(lines, l)
+		if lines = append(lines, l); len(lines) == size {
+			if err := take(lines); err != nil {
+				return err
+			}
+			lines = lines[:0]
+		}
 	}
 	if err := in.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return nil, fault.New(fault.TooLarge, "A line is longer than %d bytes.", maxExportLine)
+		return fault.New(fault.TooLarge, "A line is longer than %d bytes.", maxExportLine)
 	} else if err != nil {
-		return nil, err
+		return err
 	}
-	return lines, nil
+	return take(lines)
+}
+
+func checkHeader(text []byte) error {
+	var h exportHeader
+	if err := json.Unmarshal(text, &h); err != nil || h.Export != "xively blueprint" {
+		return fault.New(fault.Invalid, "This is no export: its first line is not the header of one.")
+	}
+	if h.Form < 1 || h.Form > exportForm {
+		return fault.New(fault.Invalid, "The export has the form %d; this server reads forms up to %d.", h.Form, exportForm)
+	}
+	return nil
 }
 
 func (im *restoring) chunk(lines []numbered) error {
