@@ -39,7 +39,7 @@ var pointColumns = []column{{"TIME", "time"}, {"CATEGORY", "category"}, {"NUMBER
 func newDataCommand() *cobra.Command {
 	cmd := group("data", "Read, aggregate and move the points of time-series channels")
 	cmd.AddCommand(newDataGetCommand(), newDataLatestCommand(), newDataAggregateCommand(), newDataExportCommand(), newDataImportCommand(),
-		newDataSeriesCommand(), newDataRetentionCommand())
+		newDataQueryCommand(), newDataSeriesCommand(), newDataRetentionCommand())
 	return cmd
 }
 

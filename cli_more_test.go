@@ -156,6 +156,20 @@ func TestCommandsThatMoveMuch(t *testing.T) {
 	if out, _ = sh.run(exitOK, "", "data", "series", "--device", cell(rows[0]["id"]), "-o", "csv"); !strings.Contains(out, ",1y,") || !strings.Contains(out, topic) {
 		t.Errorf("series: %q", out)
 	}
+	out, _ = sh.run(exitOK, "", "data", "query", "-q", "serialNumber:S-1", "-o", "csv")
+	if want := "topic,time,category,numericValue,stringValue\n" + topic + ",2026-01-01T01:00:00Z,t,5,\n"; out != want {
+		t.Errorf("query: %q, want %q", out, want)
+	}
+	out, _ = sh.run(exitOK, "", "data", "query", "--template", "Sensor", "--channel", "temp", "--interval", "1d", "--functions", "count,max", "-o", "csv")
+	if want := "topic,time,category,count,max\n" + topic + ",2026-01-01T00:00:00Z,t,3,5\n"; out != want {
+		t.Errorf("query: %q, want %q", out, want)
+	}
+	if out, _ = sh.run(exitOK, "", "data", "query", "-q", "serialNumber:S-9", "-o", "json"); strings.TrimSpace(out) != "[]" {
+		t.Errorf("query of nothing: %q", out)
+	}
+	if _, errOut := sh.run(exitFailed, "", "data", "query", "-q", "nothing:such"); !strings.Contains(errOut, "nothing") {
+		t.Errorf("query of a field that is none: %q", errOut)
+	}
 	for _, step := range []struct {
 		args []string
 		want string

@@ -8,7 +8,94 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// The commands on what time series cost and how long they are kept.
+// The commands on many series at once, on what they cost, and on how long they are kept.
+
+func newDataQueryCommand() *cobra.Command {
+	var (
+		server                              serverFlags
+		out                                 output
+		devices, channels                   []string
+		organization, template, search      string
+		start, end, category                string
+		interval, functions, timezone, fill string
+		limit                               int
+	)
+	cmd := &cobra.Command{
+		Use:   "query [TOPIC…] --interval 1h",
+		Short: "Print the newest points, or what intervals come to, of several series at once",
+		Long: `Print the newest points, or what the points of each interval come to, of the series that are named: by topic, device, device
+template, organization, or by a search for devices in the language of ` + "`devices list -q`" + `.`,
+		Example: `  xively data query --template Sensor --channel temp
+  xively data query -q 'kitch* connected:true' --interval 1d --functions min,avg,max`,
+		Args: atMostArgs(1000),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := server.signedIn()
+			if err != nil {
+				return err
+			}
+			if template != "" {
+				if template, err = deviceTemplates.find(cmd, c, template); err != nil {
+					return err
+				}
+			}
+			ask := object{"topic": args, "deviceId": devices, "channel": channels, "startDateTime": start, "endDateTime": end, "category": category}
+			for name, value := range map[string]string{"organizationId": organization, "deviceTemplateId": template, "q": search} {
+				if value != "" {
+					ask[name] = value
+				}
+			}
+			columns := append([]column{{"TOPIC", "topic"}}, pointColumns...)
+			if interval != "" {
+				ask["interval"], ask["aggregate"], ask["timezone"], ask["fill"] = interval, functions, timezone, fill
+				columns = []column{{"TOPIC", "topic"}, {"TIME", "time"}, {"CATEGORY", "category"}}
+				for name := range strings.SplitSeq(functions, ",") {
+					columns = append(columns, column{strings.ToUpper(strings.TrimSpace(name)), strings.TrimSpace(name)})
+				}
+			} else {
+				ask["latest"], ask["pageSize"] = true, limit
+			}
+			for name, value := range ask {
+				if value == "" {
+					delete(ask, name)
+				}
+			}
+			var answer struct {
+				Series []struct {
+					Topic  string
+					Result []object
+				}
+			}
+			if err := c.call(cmd.Context(), http.MethodPost, "/api/v4/query", ask, &answer); err != nil {
+				return err
+			}
+			var rows []object
+			for _, s := range answer.Series {
+				for _, r := range s.Result {
+					r["topic"] = s.Topic
+					rows = append(rows, r)
+				}
+			}
+			return out.list(cmd.OutOrStdout(), rows, columns...)
+		},
+	}
+	server.register(cmd)
+	out.register(cmd)
+	f := cmd.Flags()
+	f.StringArrayVar(&devices, "device", nil, "device `id`; repeat for more")
+	f.StringArrayVar(&channels, "channel", nil, "only channels of this `name`; repeat for more")
+	f.StringVar(&organization, "organization", "", "devices in the organization with this `id`")
+	f.StringVar(&template, "template", "", "devices of the template with this `name` or id")
+	f.StringVarP(&search, "query", "q", "", "devices that this `search` finds")
+	f.StringVar(&interval, "interval", "", "length of an interval, such as `15m`, 1h, 1d, 1mo (default: the newest points)")
+	f.StringVar(&functions, "functions", "avg", "what to print of an interval, separated by commas")
+	f.StringVar(&timezone, "timezone", "", "time `zone` that days begin in, such as Europe/Berlin (default: UTC)")
+	f.StringVar(&fill, "fill", "", "what stands where an interval has no points")
+	f.StringVar(&start, "start", "", "first `time`, such as 2026-01-31T12:00:00Z")
+	f.StringVar(&end, "end", "", "last `time`")
+	f.StringVar(&category, "category", "", "only points of this `category`")
+	f.IntVarP(&limit, "count", "n", 1, "how many of the newest points of each series, 1 to 1000")
+	return cmd
+}
 
 func newDataSeriesCommand() *cobra.Command {
 	var (

@@ -127,6 +127,7 @@ func (p *platform) openModules() (err error) {
 	}
 	p.timeseries.UseWriting(reading{p.blueprint})
 	p.timeseries.UseDescriber(topics)
+	p.timeseries.UseFinder(p.blueprint)
 	p.timeseries.UseRetention(p.blueprint)
 	p.timeseries.UseAdmins(p.blueprint)
 	p.timeseries.Start()

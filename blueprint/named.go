@@ -6,6 +6,7 @@ import (
 
 	"xively/blueprint/search"
 	"xively/internal/auth"
+	"xively/internal/rest"
 )
 
 const mostNamed = 100
@@ -54,4 +55,29 @@ func (s *Service) SerialsLike(accountID, begin string, most int) []string {
 		serials = append(serials, serial)
 	}
 	return serials
+}
+
+// FindDevices returns the ids of the devices that q, a query as in lists, finds among those p may read, the first most of
+// total. Errors: faults, such as q's syntax.
+func (s *Service) FindDevices(p auth.Principal, q string, most int) (ids []string, total int, err error) {
+	if err := mayAsk(p); err != nil {
+		return nil, 0, err
+	}
+	err = s.viewFor(caller{p: p}, func(t *txn) error {
+		k := t.byName["device"]
+		if err := t.admitKind(read, k); err != nil {
+			return err
+		}
+		w := wanted{Page: rest.Page{Page: 1, PageSize: most}}
+		if w.query, err = t.parseQuery(k, q); err != nil {
+			return err
+		}
+		f, err := t.list(k, w)
+		for _, o := range f.objects {
+			ids = append(ids, o.ID)
+		}
+		total = f.total
+		return err
+	})
+	return ids, total, err
 }

@@ -31,6 +31,16 @@ type Describer interface {
 	Describe(account, topic string) (c Channel, ok bool)
 }
 
+// Finder looks for devices as people do.
+type Finder interface {
+	// FindDevices returns the ids of devices that a query of the directory's language finds among those the caller may
+	// read, and how many there are; most of them come back. Errors: faults that go to the caller.
+	FindDevices(p auth.Principal, query string, most int) (ids []string, total int, err error)
+}
+
+// UseFinder lets queries name series by a search for their devices.
+func (s *Service) UseFinder(f Finder) { s.finder = f }
+
 // Channel is what a topic belongs to.
 type Channel struct{ DeviceID, DeviceTemplateID, OrganizationID, Name string }
 
@@ -163,9 +173,15 @@ func (s *Service) topics(p auth.Principal, values url.Values) ([]string, error) 
 	}
 	sel := selection{devices: values["deviceId"], channels: values["channel"], organization: values.Get("organizationId"),
 		template: values.Get("deviceTemplateId")}
+	if q := values.Get("q"); q != "" {
+		found, err := s.searched(p, q, &sel)
+		if !found || err != nil {
+			return topics, err
+		}
+	}
 	switch {
 	case sel.none() && len(topics) == 0:
-		return nil, fault.Field("topic", "Name the series by topic, deviceId, organizationId or deviceTemplateId.")
+		return nil, fault.Field("topic", "Name the series by topic, deviceId, organizationId, deviceTemplateId or q.")
 	case !sel.none() && s.describer == nil:
 		return nil, fault.Field("topic", "Series can be named by topic only here.")
 	case !sel.none():
@@ -179,6 +195,24 @@ func (s *Service) topics(p auth.Principal, values url.Values) ([]string, error) 
 		return nil, fault.New(fault.Unprocessable, "This would be more than %d series; name fewer, or some of their channels.", maxSeries)
 	}
 	return topics, nil
+}
+
+// searched restricts sel to the devices that a search finds; false when there is none.
+func (s *Service) searched(p auth.Principal, query string, sel *selection) (found bool, err error) {
+	if s.finder == nil {
+		return false, fault.Field("q", "Devices cannot be searched here.")
+	}
+	ids, total, err := s.finder.FindDevices(p, query, maxSeries)
+	switch {
+	case err != nil:
+		return false, err
+	case total > maxSeries:
+		return false, fault.New(fault.Unprocessable, "The search finds %d devices; at most %d can be asked about at once.", total, maxSeries)
+	case len(sel.devices) > 0:
+		ids = slices.DeleteFunc(ids, func(id string) bool { return !slices.Contains(sel.devices, id) })
+	}
+	sel.devices = ids
+	return len(ids) > 0, nil
 }
 
 // find looks through the directory, through the part of the devices named if there are some.

@@ -108,6 +108,7 @@ type Service struct {
 
 	writing   Writing   // nil: nobody may
 	describer Describer // nil: series are named by topic only
+	finder    Finder    // nil: devices are not searched
 	retention Retention // nil: as the account says, or as configured
 	admins    Admins    // nil: nobody may
 	keeps     keeps
