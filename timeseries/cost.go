@@ -16,11 +16,11 @@ import (
 // Cost is what a series takes. Times are those of points; "" when there are none.
 type Cost struct {
 	Topic       string `json:"topic"`
-	Points      int64  `json:"points"`
+	Points      int64  `json:"points"` // all of them; while a checkpoint writes some, these may count twice
 	Chunks      int    `json:"chunks"`
 	Bytes       int64  `json:"bytes"`       // of the points, in the store
 	RollupBytes int64  `json:"rollupBytes"` // of the roll-ups
-	Unwritten   int64  `json:"unwritten"`   // points that are in memory and the journal; may be among Points as well
+	Unwritten   int64  `json:"unwritten"`   // points among them that are in memory and the journal only
 	Oldest      string `json:"oldest"`
 	Newest      string `json:"newest"`
 	Expires     string `json:"expires"`       // when the oldest points are removed; "" for never
@@ -113,31 +113,31 @@ func (s *Service) cost(tx *storage.Tx, name []byte, info seriesInfo) (cost Cost,
 		}
 		return formatTime(min(t+(now-limit), MaxTime))
 	}
-	first := true
+	oldest, newest := int64(MaxTime), int64(MinTime)
 	for k, v := range chunks.Scan(chunkKey(info.id, firstPosition), chunkKey(info.id, lastPosition)) {
 		c, err := chunks.parse(k, v)
 		if err != nil {
 			return cost, err
 		}
-		if first {
-			cost.Oldest, cost.Expires = formatTime(c.first.time), end(c.first.time, keepPoints)
-			first = false
-		}
+		oldest, newest = min(oldest, c.first.time), max(newest, c.last.time)
 		cost.Points += int64(c.count)
 		cost.Chunks++
 		cost.Bytes += int64(len(k) + len(v))
-		cost.Newest = formatTime(c.last.time)
 	}
-	first = true
+	for _, b := range s.engine.memory(bytes.Clone(name), info.id) {
+		oldest, newest = min(oldest, b.min.time), max(newest, b.max.time)
+		cost.Unwritten += int64(b.count)
+	}
+	if cost.Points += cost.Unwritten; cost.Points > 0 {
+		cost.Oldest, cost.Newest, cost.Expires = formatTime(oldest), formatTime(newest), end(oldest, keepPoints)
+	}
+	first := true
 	for k, v := range tx.Bucket(rollupBucket).Prefix(idKey(info.id)) {
 		if first {
 			cost.RollupsGone = end(dayStart(binary.BigEndian.Uint32(k[idSize:])), keepRollups)
 			first = false
 		}
 		cost.RollupBytes += int64(len(k) + len(v))
-	}
-	for _, b := range s.engine.memory(bytes.Clone(name), info.id) {
-		cost.Unwritten += int64(b.count)
 	}
 	return cost, nil
 }
