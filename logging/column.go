@@ -2,7 +2,6 @@ package logging
 
 import (
 	"bytes"
-	"cmp"
 	"slices"
 	"unicode/utf8"
 )
@@ -12,6 +11,8 @@ type column struct {
 	data  []byte   // each variable between two newlines
 	ends  []uint32 // where each ends in data; made when needed
 	ascii bool
+
+	looked, plain bool // plain: there are no capitals and nothing beyond ASCII, so that a word stands in data as it is sought
 
 	asked string // whether data has this text was asked last
 	has   bool
@@ -47,6 +48,30 @@ func (col *column) split() {
 		}
 	}
 	col.ascii = all < utf8.RuneSelf
+}
+
+var notPlain = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c >= utf8.RuneSelf || c >= 'A' && c <= 'Z'
+	}
+	return t
+}()
+
+// asSought reports whether the word, if it is here, stands in data as it is sought. Digits always do.
+func (col *column) asSought(w *word) bool {
+	if isNumber(w.text) {
+		return true
+	}
+	if !col.looked {
+		col.looked, col.plain = true, true
+		for _, c := range col.data {
+			if notPlain[c] {
+				col.plain = false
+				break
+			}
+		}
+	}
+	return col.plain
 }
 
 // variable returns the n-th.
@@ -93,9 +118,14 @@ type sought struct {
 // lookFor adds to found, which may be nil, the rows of a shape whose variables of text t are all that is sought, as far as they are in
 // among.
 func (c *chunk) lookFor(shape, t int, all []sought, among, found rowSet) rowSet {
-	// Numbers are found without taking a column apart, the longest first: it is in the fewest rows.
+	// The longest come first: they are in the fewest rows. Those that need only be compared with how words begin come last.
 	all = slices.Clone(all)
-	slices.SortStableFunc(all, func(a, b sought) int { return cmp.Or(b.number()-a.number(), len(b.text)-len(a.text)) })
+	slices.SortStableFunc(all, func(a, b sought) int {
+		if a.prefix != b.prefix {
+			return map[bool]int{false: -1, true: 1}[a.prefix]
+		}
+		return len(b.text) - len(a.text)
+	})
 	s := &c.shapes().list[shape]
 	at := s.at[t]
 	for piece := range blocksOfSize(s.rows, at.per) {
@@ -113,7 +143,7 @@ func (c *chunk) lookFor(shape, t int, all []sought, among, found rowSet) rowSet 
 func (c *chunk) lookInColumn(col *column, first int, rows []uint16, from, n int, all []sought, among, found rowSet) rowSet {
 	var ranks []int // of the rows that are left
 	known := false
-	for len(all) > 0 && all[0].number() == 1 && (!known || len(ranks) > fewRows) {
+	for len(all) > 0 && !all[0].prefix && col.asSought(&all[0].word) && (!known || len(ranks) > fewRows) {
 		if ranks = col.ranksOf(all[0].text, first+all[0].k*n, n, ranks, known); len(ranks) == 0 {
 			return found
 		}
@@ -150,18 +180,11 @@ next:
 // fewRows are looked at one by one.
 const fewRows = 2
 
-// number is 1 for a number that is sought as it is, else 0.
-func (s *sought) number() int {
-	if !s.prefix && isNumber(s.text) {
-		return 1
-	}
-	return 0
-}
-
-// ranksOf returns where among n variables from first on a number is; with within, only those in among.
-func (col *column) ranksOf(number string, first, n int, among []int, within bool) []int {
+// ranksOf returns where among n variables from first on a word is that stands there as it is sought, without taking the column apart; with
+// within, only those in among.
+func (col *column) ranksOf(word string, first, n int, among []int, within bool) []int {
 	ranks := []int{}
-	text := []byte("\n" + number + "\n")
+	text := []byte("\n" + word + "\n")
 	at, before := 0, 0 // variables before data[at]
 	for {
 		i := bytes.Index(col.data[at:], text)
@@ -186,10 +209,10 @@ func (col *column) ranksOf(number string, first, n int, among []int, within bool
 	}
 }
 
-// mayHave looks for numbers, which are in a column as they are sought.
+// mayHave looks for words that stand in the column as they are sought.
 func (col *column) mayHave(all []sought) bool {
 	for i := range all {
-		if w := &all[i]; isNumber(w.text) {
+		if w := &all[i].word; col.asSought(w) {
 			text := "\n" + w.text
 			if !w.prefix {
 				text += "\n"

@@ -2,6 +2,7 @@ package logging
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -207,7 +208,16 @@ func leafRows(k *chunk, among rowSet, c condition, member string, words []word) 
 	case shapeMember:
 		return k.byShape(among, c.matches), true
 	case originMember:
-		return k.byOrigin(member, c.matches), true
+		if e, ok := c.(equals); ok {
+			return k.byOrigin(member, func(text string) bool { // an origin without a template or organization has "" there
+				return slices.Contains(e.wanted, text) && (text != "" || member == "sourceType")
+			}), true
+		}
+		l := &line{} // of which only the member asked for is looked at
+		return k.byOrigin(member, func(text string) bool {
+			l.origin = origin{text, text, text, text}
+			return c.matches(l)
+		}), true
 	case timeMember:
 		return k.byTime(among, nil, c.matches), true
 	case accountMember:

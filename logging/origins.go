@@ -211,12 +211,12 @@ func (r *reader) dictionary(valid func(string) bool) []string {
 }
 
 // byOrigin returns the rows whose origin matches in a member. It looks at each distinct text once.
-func (c *chunk) byOrigin(member string, matches func(*line) bool) rowSet {
+func (c *chunk) byOrigin(member string, matches func(text string) bool) rowSet {
 	var set rowSet
 	if member == "sourceId" {
 		for shard := range originShards {
 			for i := range c.shard(shard).count() {
-				if matches(&line{origin: origin{source: c.originText(shard, i, sourceText)}}) {
+				if matches(c.originText(shard, i, sourceText)) {
 					set = c.addOrigin(set, shard, i)
 				}
 			}
@@ -231,10 +231,9 @@ func (c *chunk) byOrigin(member string, matches func(*line) bool) rowSet {
 		which = organizationText
 	}
 	texts := c.originTexts().texts
-	chosen, l := make([]bool, len(texts)), &line{}
+	chosen := make([]bool, len(texts))
 	for n, text := range texts {
-		l.origin = origin{kind: text, template: text, organization: text}
-		chosen[n] = matches(l)
+		chosen[n] = matches(text)
 	}
 	if !slices.Contains(chosen, true) {
 		return nil
