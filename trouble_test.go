@@ -138,6 +138,11 @@ var troubleTrials = []struct {
 			k.done(admin.Publish(k.device.topic("control"), 1, false, fmt.Sprint(n)), "publish")
 		}
 	}},
+	{"malformedPacket", "[MQTT-3.3.2-2]", "MQTT library", func(k troubleTrial) {
+		c := k.raw(k.device.id, true)
+		c.Send(brokertest.Publish(k.device.topic("+"), "1", 0, 0)...)
+		c.ExpectClosed()
+	}},
 	{"takeoverFight", "both use the client id", "close its old connection", func(k troubleTrial) {
 		for range 5 {
 			k.raw(k.device.id, true)
