@@ -99,7 +99,12 @@ func (s *Server) handshake(w *wire, tc *tls.Config) (*tls.Conn, bool) {
 	}
 	_ = w.SetDeadline(slot.until)
 	t := tls.Server(w, tc)
-	if err := t.HandshakeContext(s.stopped); err != nil {
+	var tail alertTail
+	w.tail = &tail
+	err := t.HandshakeContext(s.stopped)
+	w.tail = nil
+	if err != nil {
+		err = tail.meant(err)
 		slot.leave()
 		s.stats.refused.Add(1)
 		if !errors.Is(err, io.EOF) {

@@ -19,7 +19,8 @@ type wire struct {
 	slot  *slot           // its place at the door; nil before and after. Guarded by door.mu
 	fed   bool            // reads take from early only; set by the read loop, which is the only reader
 	early []byte
-	from  net.Addr // where a PROXY header says it comes from; nil without one. Fixed before anything else is read
+	tail  *alertTail // in a TLS handshake: how the bytes from the client end
+	from  net.Addr   // where a PROXY header says it comes from; nil without one. Fixed before anything else is read
 
 	mu       sync.Mutex // guards what follows; held over one non-blocking write, never while waiting
 	async    bool
@@ -136,7 +137,11 @@ func (w *wire) tryLocked(p []byte) (int, error) {
 // Read implements net.Conn.
 func (w *wire) Read(p []byte) (int, error) {
 	if !w.fed {
-		return w.Conn.Read(p)
+		n, err := w.Conn.Read(p)
+		if w.tail != nil {
+			w.tail.saw(p[:n])
+		}
+		return n, err
 	}
 	if len(w.early) == 0 {
 		return 0, errDry
