@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math/big"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -214,6 +215,33 @@ func TestTroubleOfACertificate(t *testing.T) {
 	s.http.CloseIdleConnections()
 	s.trustAnything()
 	k.hold("expiredCertificate", "platform's TLS certificate has expired: it ended on ", "tls.certificate")
+}
+
+// TestTroubleOfAClock: OpenSSL, as in most devices, does not accept a good certificate because its clock is wrong; then because it does
+// not know the authority.
+func TestTroubleOfAClock(t *testing.T) {
+	openssl, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skip("openssl is not installed")
+	}
+	dir, accounts := newData(t, testEmail)
+	s := start(t, dir)
+	token, account := s.signIn(testEmail), accounts[0].AccountID
+	k := troubleTrial{s, token, account, s.device(token, account, s.template(token, account), "C-2")}
+	k.connect().Disconnect(0)
+	try := func(args ...string) {
+		args = append([]string{"s_client", "-verify_return_error", "-connect", fmt.Sprintf("127.0.0.1:%d", port(s.listeners.mqtts))}, args...)
+		if out, err := exec.CommandContext(t.Context(), openssl, args...).CombinedOutput(); err == nil {
+			t.Fatalf("openssl accepts the certificate: %s", out)
+		}
+	}
+	try("-CAfile", s.certs.authority(), "-attime", "4102444800")
+	k.hold("expiredCertificate", "the device's clock is wrong", "Set the device's clock")
+	try()
+	cause, remedy, _ := k.finding("untrustedCertificate")
+	if !strings.Contains(cause, "does not accept the platform's certificate") || !strings.Contains(remedy, "ca.pem") {
+		t.Errorf("%s %s", cause, remedy)
+	}
 }
 
 // certificateUntil makes a certificate for localhost that ends at a time.

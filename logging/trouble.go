@@ -61,7 +61,7 @@ var troubles = []trouble{
 		cause:   "A certificate has expired: the TLS connection ended before the device could say who it is.",
 		remedy:  "Renew the platform's certificate if it is that one (tls in the configuration). If it is valid, look at the device's clock: a wrong one makes good certificates look expired."},
 	{name: "untrustedCertificate", say: sayUntrusted, ends: true,
-		phrases: []string{"tls: bad certificate", "tls: unknown certificate"},
+		phrases: []string{"tls: bad certificate", "tls: unknown certificate", "tls: bad record mac"},
 		cause:   "A client at the device's address ended the TLS connection because it does not accept the platform's certificate.",
 		remedy:  "Give the device the authority that the certificate comes from (tls/ca.pem in the platform's data folder, unless the certificate is a public one), and let it connect by a name that the certificate has (tls.names in the configuration). Look at the device's clock too: with a wrong one, good certificates look bad."},
 	{name: "wrongSecret", say: sayWrongSecret, ends: true,
