@@ -20,7 +20,7 @@ import (
 func (s *Server) WebSocket() http.Handler {
 	up := websocket.Upgrader{
 		HandshakeTimeout: s.cfg.ConnectTimeout,
-		ReadBufferSize:   1 << 10,
+		ReadBufferSize:   2 << 10,
 		WriteBufferSize:  16 << 10,
 		WriteBufferPool:  &sync.Pool{},
 		Subprotocols:     []string{"mqtt", "mqttv3.1", "mqttv3.1.1"},
