@@ -17,13 +17,20 @@
 //
 // A shared subscription (shared.go) adds a choice to a route: its members, of whom pick takes one for each message.
 //
+// # Reading
+//
+// A socket, with TLS or without, is read inside one long RawConn.Read (conn.go: readSocket, readTLS), so that the poller's word about new bytes is never
+// lost between a read and the wait for more, and a read that found less than it had room for need not be repeated. Closing a socket waits
+// for that Read, and a read loop that handles packets closes connections, its own too: wire.Close therefore only hangs up, and finish closes. WebSocket
+// frames are read through their library (readStream).
+//
 // # Goroutines
 //
 //	accept     one per listener                    Serve…, until the listener closes
 //	serve      one per connection until CONNACK    handshake, CONNECT, session; a deadline bounds it
 //	readLoop   one per connection                  ends with the connection and cleans up after it (serve's, when it never starts)
 //	drain      one per slow connection             while the socket takes less than there is
-//	tick       one                                 coarse clock, keep alive, rechecking permissions
+//	tick       one                                 coarse clock, keep alive, rechecking permissions, ends that went by unnoticed, old sessions
 //	figures    one                                 $SYS, where somebody has subscribed to it
 //	notifier   the journal's                       calls Durable
 //
@@ -33,7 +40,8 @@
 //	space.mu                     an account's subscriptions and sessions
 //	Session.mu                   flights and queue
 //	conn.outMu                   the outgoing buffer
-//	store.mu, retainedStore.mu, Server.mu, wire.mu, wheel.mu, door.mu, topicTable.mu    taken last
+//	store.mu, retainedStore.mu, Server.mu, wire.mu, wheel.mu, door.mu, topicTable.mu, quiet.mu,
+//	unsure.mu                    taken last
 //
 // space.trafficMu is taken before all but the batch, and only to add up an account's figures.
 //
