@@ -100,10 +100,11 @@ func (c ListenConfig) validateProxy() error {
 // StorageConfig is what an operator may change of storage.Config; the rest is for tests.
 type StorageConfig struct {
 	CheckpointBytes int64
+	MaxBytes        int64
 }
 
 func (c StorageConfig) config(dir string) storage.Config {
-	return storage.Config{Dir: dir, CheckpointBytes: c.CheckpointBytes}
+	return storage.Config{Dir: dir, CheckpointBytes: c.CheckpointBytes, MaxBytes: c.MaxBytes}
 }
 
 // BrokerConfig is the broker's own configuration and who may connect without credentials, which only the wiring knows.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -45,6 +46,7 @@ func newRouter(p *platform) (*echo.Echo, error) {
 		securityHeaders(p.certs.public()),
 		allowOrigins(p.cfg.REST.Origins),
 		boundRequests,
+		refuseWhileFull(p.db),
 	)
 
 	signedIn := p.identity.Authenticate
@@ -106,11 +108,38 @@ func boundRequests(next echo.HandlerFunc) echo.HandlerFunc {
 // and to be started anew.
 func whileStoreFails(next echo.HTTPErrorHandler) echo.HTTPErrorHandler {
 	return func(err error, c echo.Context) {
+		if errors.Is(err, storage.ErrFull) && fault.KindOf(err) == fault.Internal {
+			err = fault.Wrap(fault.Unavailable, err, "The server's store is full. Nothing was changed; delete something or ask the operator for room, then try again.")
+		}
 		if errors.Is(err, storage.ErrFailed) || errors.Is(err, storage.ErrClosed) {
 			err = fault.Wrap(fault.Unavailable, err, "The server cannot store anything now. Nothing was changed as far as it is known; try again in a moment.")
 		}
 		next(err, c)
 	}
+}
+
+// refuseWhileFull turns new data away while the store has no room for it. What reads, deletes or lets people in goes on.
+func refuseWhileFull(db *storage.DB) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			full := db.Full()
+			if full == nil || !bringsData(c.Request().Method, c.Path()) {
+				return next(c)
+			}
+			return fault.Wrap(fault.Unavailable, errors.Join(full, rest.RetryAfter(10*time.Second)),
+				"The server's store is full. Nothing was changed; delete something or ask the operator for room, then try again.")
+		}
+	}
+}
+
+// bringsData says whether a request may make the store larger. Sign-ins and searches by POST do so by next to nothing.
+func bringsData(method, route string) bool {
+	switch method {
+	case http.MethodPost, http.MethodPut, http.MethodPatch:
+		letsIn := strings.HasPrefix(route, "/api/v1/auth/") || strings.HasPrefix(route, "/oauth2/")
+		return !letsIn && !strings.HasSuffix(route, "/search") && !strings.HasSuffix(route, "/clear")
+	}
+	return false
 }
 
 // newHTTPServer serves handler on any number of listeners, within the limits above.
@@ -218,6 +247,9 @@ func (p *platform) health(c echo.Context) error {
 	c.Response().Header().Set("Cache-Control", "no-store")
 	if p.db.Err() != nil {
 		return c.JSON(http.StatusServiceUnavailable, map[string]string{"status": "failed"})
+	}
+	if p.db.Full() != nil {
+		return c.JSON(http.StatusOK, map[string]string{"status": "full"}) // a restart would not help
 	}
 	return c.JSON(http.StatusOK, map[string]string{"status": "ok"})
 }

@@ -39,6 +39,7 @@ func (p *platform) metrics() []metric {
 		{"broker_sessions_expired_total", "sessions ended: their client was away for too long", float64(b.SessionsExpired)},
 		{"broker_takeovers_refused_total", "connections turned away: their client id was taken over too often", float64(b.TakeoversRefused)},
 		{"broker_retained_refused_total", "publishes refused: the account has too much retained", float64(b.RetainedRefused)},
+		{"broker_full_refused_total", "publishes not taken: the store was full", float64(b.RefusedFull)},
 		{"broker_lines_omitted_total", "lines of this log left out: one address caused too many", float64(b.LinesOmitted)},
 		{"broker_publish_refused_total", "publishes refused", float64(b.PublishRefused)},
 		{"broker_subscribe_denied_total", "subscriptions refused", float64(b.SubscribeDenied)},
@@ -56,6 +57,7 @@ func (p *platform) metrics() []metric {
 		{"storage_journal_bytes", "size of the journal's files", float64(s.JournalBytes)},
 		{"storage_recycled_total", "journal files used again", float64(s.Recycled)},
 		{"storage_checkpoints_total", "checkpoints", float64(s.Checkpoints)},
+		{"storage_full", "1 while new data is refused for want of room", float64(s.Full)},
 
 		{"timeseries_points_total", "points stored", float64(t.Points)},
 		{"timeseries_malformed_total", "messages that were no points", float64(t.Malformed)},

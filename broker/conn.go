@@ -43,6 +43,7 @@ type conn struct {
 	polite   bool   // DISCONNECT was received
 	acked    []uint64
 	refill   bool   // acknowledgements of this batch made room in the window
+	toldFull bool   // the log knows that the store was full
 	lastWait uint64 // the newest LSN a reply of this batch waits for
 	batch    uint64 // PUBLISH packets of this batch
 
@@ -55,6 +56,7 @@ type conn struct {
 	gotBytes     atomic.Uint64
 	unsure       atomic.Bool // in Server.unsure
 	closedBooks  bool        // its traffic is in space.past; guarded by space.trafficMu
+	starved      atomic.Bool // the store was too full for a message of this connection, which was not acknowledged
 	ending       atomic.Bool
 
 	ready bool // what was in flight has been sent again, the queue may follow; guarded by Session.mu

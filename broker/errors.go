@@ -18,6 +18,7 @@ const (
 	reasonSlowClient  = "client took nothing for too long"
 	reasonShedding    = "the client is too slow: QoS 0 messages are dropped until it has taken what waits (broker.outgoing_bytes)"
 	reasonStorage     = "server storage failed"
+	reasonRoom        = "there is room in the store again: messages that were not acknowledged have to be sent again"
 	reasonUnexpected  = "internal error"
 	reasonNoConnect   = "no CONNECT in time"
 	reasonTooManyOpen = "too many connections are waiting to authenticate"

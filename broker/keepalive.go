@@ -44,7 +44,7 @@ func (w *wheel) due(sec int64) []*conn {
 func (s *Server) tick() {
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
-	epoch := s.authz.Epoch()
+	epoch, full := s.authz.Epoch(), false
 	for {
 		select {
 		case <-s.stopped.Done():
@@ -66,6 +66,7 @@ func (s *Server) tick() {
 		if now%minute == 0 {
 			s.eachMinute()
 		}
+		full = s.feed(full)
 		if e := s.authz.Epoch(); e != epoch {
 			epoch = e
 			s.recheck()

@@ -87,6 +87,9 @@ func (c *conn) handlePublish(b []byte) bool {
 	if refused == nil {
 		refused = s.mayKeep(c.pub.sp, &m)
 	}
+	if refused == nil && c.starves(r, &m) {
+		return true
+	}
 	if refused != nil {
 		// MQTT 3.1.1 has no refusal for PUBLISH: it is acknowledged and dropped [MQTT-3.3.5-2], and the log says why.
 		s.stats.publishRefused.Add(1)
@@ -120,6 +123,9 @@ func (p *publisher) publishChecked(name string, payload []byte, qos byte, retain
 	}
 	m := message{topic: []byte(name), payload: payload, qos: qos, retain: retain}
 	if err := p.srv.mayKeep(p.sp, &m); err != nil {
+		return 0, err
+	}
+	if err := p.refuseFull(r, &m); err != nil {
 		return 0, err
 	}
 	p.sp.received.Add(1)

@@ -57,7 +57,7 @@ type counters struct {
 	sessionsRefused                atomic.Uint64
 	sessionsExpired                atomic.Uint64
 	takeoversRefused               atomic.Uint64
-	retainedRefused                atomic.Uint64
+	retainedRefused, refusedFull   atomic.Uint64
 }
 
 // Stats is a snapshot of the server's counters. All but the first five only grow.
@@ -74,6 +74,7 @@ type Stats struct {
 	SessionsExpired                 uint64 // ended: their client was away for too long
 	TakeoversRefused                uint64 // connections turned away: their client id was taken over too often
 	RetainedRefused                 uint64 // publishes refused: the account has too much retained
+	RefusedFull                     uint64 // publishes not taken: the store was full
 	LinesOmitted                    uint64 // of the process's log: one address caused too many
 }
 
@@ -149,7 +150,7 @@ func (s *Server) Stats() Stats {
 		DroppedQoS0: s.stats.droppedQoS0.Load(), DroppedQueue: s.stats.droppedQueue.Load(),
 		PublishRefused: s.stats.publishRefused.Load(), SubscribeDenied: s.stats.subscribeRefus.Load(),
 		Violations: s.stats.violations.Load(), SessionsRefused: s.stats.sessionsRefused.Load(), SessionsExpired: s.stats.sessionsExpired.Load(),
-		TakeoversRefused: s.stats.takeoversRefused.Load(), RetainedRefused: s.stats.retainedRefused.Load(), LinesOmitted: s.stats.linesOmitted.Load(),
+		TakeoversRefused: s.stats.takeoversRefused.Load(), RetainedRefused: s.stats.retainedRefused.Load(), RefusedFull: s.stats.refusedFull.Load(), LinesOmitted: s.stats.linesOmitted.Load(),
 	}
 	s.mu.Lock()
 	st.Connections = len(s.conns)

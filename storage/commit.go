@@ -195,13 +195,21 @@ func (g *group) commit() {
 		return
 	}
 	start := time.Now()
-	if err := g.commitEngine(); err != nil {
+	err := g.commitEngine()
+	if noSpace(err) { // nothing of it is in the store, which goes on
+		g.err = fmt.Errorf("%w: commit: %w", ErrFull, err)
+		g.db.setFull(err)
+		g.abandon()
+		return
+	}
+	if err != nil {
 		g.err = g.db.fail(fmt.Errorf("commit: %w", err))
 		g.abandon()
 		return
 	}
 	g.db.counters.commits.Add(1)
 	g.db.counters.lastCommit.Store(int64(time.Since(start)))
+	g.db.grown()
 }
 
 func (g *group) commitEngine() (err error) {

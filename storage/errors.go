@@ -19,6 +19,7 @@ var ErrDamaged = errors.New("data is damaged")
 // A running store returns these.
 var (
 	ErrClosed     = errors.New("store is closed")
+	ErrFull       = errors.New("store is full")
 	ErrFailed     = errors.New("store has failed and takes no more writes until restart")
 	ErrReadOnly   = errors.New("write in a read-only transaction")
 	ErrTxDone     = errors.New("transaction has ended")

@@ -30,14 +30,15 @@ func openFailing(t *testing.T, cfg Config) *DB {
 	return db
 }
 
-// breakFile makes every later write to the process's open files whose path ends so fail.
+// breakFile makes every later write to the process's open files whose path ends so fail, as one to a file opened for
+// reading does.
 func breakFile(t *testing.T, dir, suffix string) {
 	t.Helper()
-	full, err := os.OpenFile("/dev/full", os.O_RDWR, 0)
+	device, err := os.Open("/dev/null")
 	if err != nil {
 		t.Skip(err)
 	}
-	defer full.Close()
+	defer device.Close()
 	fds, err := filepath.Glob("/proc/self/fd/*")
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +51,7 @@ func breakFile(t *testing.T, dir, suffix string) {
 		}
 		var fd int
 		fmt.Sscan(filepath.Base(path), &fd)
-		if err := unix.Dup3(int(full.Fd()), fd, unix.O_CLOEXEC); err != nil {
+		if err := unix.Dup3(int(device.Fd()), fd, unix.O_CLOEXEC); err != nil {
 			t.Fatal(err)
 		}
 		broken++
@@ -223,5 +224,40 @@ func TestMigrate(t *testing.T) {
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestFull: over its quota the store says so and goes on taking what it is given; below it again it says that, too.
+func TestFull(t *testing.T) {
+	db := openFailing(t, Config{Dir: t.TempDir(), MaxBytes: 1 << 20, CheckpointBytes: 64 << 10})
+	value := []byte(strings.Repeat("x", 2000))
+	for i := range 1000 {
+		if err := db.Update(func(tx *Tx) error {
+			tx.Bucket("b").Put(fmt.Append(nil, i), value)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db.lookForRoom()
+	if err := db.Full(); !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), "storage.max_bytes") || db.Stats().Full != 1 {
+		t.Fatalf("Full: %v", err)
+	}
+	if err := db.Update(func(tx *Tx) error {
+		for i := range 1000 {
+			tx.Bucket("b").Delete(fmt.Append(nil, i))
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // pages of the last transaction are free after the next
+		if err := db.Update(put("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db.lookForRoom()
+	if err := db.Full(); err != nil {
+		t.Error(err)
 	}
 }

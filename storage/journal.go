@@ -51,6 +51,7 @@ type Journal struct {
 	next     LSN
 	broken   bool // the store has failed: nothing is gathered any more
 	stopping bool
+	closing  bool     // the last checkpoint: a writer without room waits no longer
 	lastOf   [256]LSN // newest record of each stream
 
 	backlog atomic.Int64 // bytes gathered and not yet on disk
@@ -69,6 +70,7 @@ type Journal struct {
 	files  sync.Mutex
 	live   []*segment // oldest first; the last one belongs to the writer
 	spares []string   // to be used again
+	made   int        // spares made because there was none
 
 	replay  []*segment // what Attach reads; fixed after Open
 	quit    chan struct{}
@@ -232,6 +234,9 @@ func (j *Journal) abandon() {
 
 // close takes the final checkpoint and stops.
 func (j *Journal) close() error {
+	j.mu.Lock()
+	j.closing = true
+	j.mu.Unlock()
 	err := j.checkpoint()
 	j.stop()
 	return err

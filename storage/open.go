@@ -40,7 +40,7 @@ func open(cfg Config, log *slog.Logger, m []migration) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{cfg: cfg, log: log, lock: lock, failed: make(chan struct{})}
+	db := &DB{cfg: cfg, log: log, lock: lock, failed: make(chan struct{}), roomQuit: make(chan struct{})}
 	db.commits.wake.L = &db.commits.mu
 	if err := db.load(m); err != nil {
 		return nil, errors.Join(err, db.release())
@@ -78,6 +78,9 @@ func (db *DB) load(m []migration) error {
 		db.stopCommitter()
 		return err
 	}
+	db.lookForRoom()
+	db.roomEnded.Add(1)
+	go db.roomLoop()
 	return nil
 }
 
@@ -95,7 +98,6 @@ func openEngine(path string, noSync bool) (engine *bbolt.DB, err error) {
 		InitialMmapSize: mapSize(),
 		PageSize:        pageSize,
 		NoSync:          noSync,
-		NoStatistics:    true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: open: %w", path, err)

@@ -21,6 +21,7 @@ type Stats struct {
 	JournalBytes int64         // files of the journal, spare ones included
 	Recycled     uint64        // journal files used again instead of made new
 	Checkpoints  uint64
+	Full         int // 1 while there is no room for new data
 }
 
 type counters struct {
@@ -43,6 +44,9 @@ func (db *DB) Stats() Stats {
 		LastSync:     time.Duration(c.lastSync.Load()),
 		Recycled:     c.recycled.Load(),
 		Checkpoints:  c.checkpoints.Load(),
+	}
+	if db.Full() != nil {
+		s.Full = 1
 	}
 	s.Backlog, s.Live, s.JournalBytes = db.journal.sizes()
 	return s

@@ -28,16 +28,19 @@ type Config struct {
 	// checkpoints, a longer start after a crash, and more disk. Default 64 MiB.
 	CheckpointBytes int64
 
-	// SegmentBytes is the size of one journal file, default 16 MiB.
+	// SegmentBytes is the size of one journal file, default 16 MiB or CheckpointBytes if that is less.
 	SegmentBytes int64
 
 	// BacklogBytes is how much may be appended to the journal and not yet be on disk before Begin blocks. Memory may hold
-	// twice as much. Half of SegmentBytes or less lets every group fit into a file. Default 8 MiB.
+	// twice as much. Half of SegmentBytes or less lets every group fit into a file. Default: that half.
 	BacklogBytes int64
 
 	// CheckBytes is the largest store file that Open reads as a whole to check it, default 1 GiB (about a second). Of a
 	// larger one it checks the inner pages only; values are checked when read, and Verify checks everything.
 	CheckBytes int64
+
+	// MaxBytes is how much the store may hold, free pages of its file not counted; over it the store is Full. Default 0: as much as the disk takes.
+	MaxBytes int64
 
 	// Sync, when set, stands between the store and the disk, for simulations and for measurements that leave the disk out.
 	// It is called with the path of a journal file after each write to it and with that of the store before each commit,
@@ -47,8 +50,8 @@ type Config struct {
 
 func (c *Config) setDefaults() {
 	c.CheckpointBytes = cmp.Or(c.CheckpointBytes, 64<<20)
-	c.SegmentBytes = roundUp(max(cmp.Or(c.SegmentBytes, 16<<20), 2*blockSize))
-	c.BacklogBytes = cmp.Or(c.BacklogBytes, 8<<20)
+	c.SegmentBytes = roundUp(max(cmp.Or(c.SegmentBytes, min(16<<20, c.CheckpointBytes)), 2*blockSize))
+	c.BacklogBytes = cmp.Or(c.BacklogBytes, min(8<<20, max(c.SegmentBytes/2, 64<<10)))
 	c.CheckBytes = cmp.Or(c.CheckBytes, 1<<30)
 }
 
@@ -57,7 +60,7 @@ func (c Config) Validate() error {
 	switch {
 	case c.Dir == "":
 		return errors.New("storage: dir: a data folder is needed")
-	case c.CheckpointBytes < 0, c.SegmentBytes < 0, c.BacklogBytes < 0, c.CheckBytes < 0:
+	case c.CheckpointBytes < 0, c.SegmentBytes < 0, c.BacklogBytes < 0, c.CheckBytes < 0, c.MaxBytes < 0:
 		return errors.New("storage: sizes must not be negative")
 	}
 	return nil
@@ -76,6 +79,11 @@ type DB struct {
 	commits  committer
 	counters counters
 	failure  atomic.Pointer[error] // nil while all is well
+	full     atomic.Pointer[error] // nil while there is room
+
+	room      room
+	roomQuit  chan struct{}
+	roomEnded sync.WaitGroup
 
 	viewsMu sync.Mutex
 	closed  bool // no more views
@@ -120,9 +128,18 @@ func (db *DB) Close() error {
 }
 
 func (db *DB) close() error {
+	db.stopLooking()
 	err := db.journal.close()
 	db.stopCommitter()
 	return errors.Join(err, db.release())
+}
+
+func (db *DB) stopLooking() {
+	close(db.roomQuit)
+	db.roomEnded.Wait()
+	if db.room.file != nil {
+		_ = db.room.file.Close()
+	}
 }
 
 func (db *DB) stopCommitter() {

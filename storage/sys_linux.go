@@ -18,6 +18,20 @@ func datasync(f *os.File) error {
 	}
 }
 
+// reserveBlocks allocates blocks for a part of the file that may lie behind its end, which does not move.
+func reserveBlocks(f *os.File, from, n int64) error {
+	for {
+		err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, from, n)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS):
+			return errors.ErrUnsupported
+		default:
+			return os.NewSyscallError("fallocate", err)
+		}
+	}
+}
+
 // preallocate gives the file its size and its blocks. A file system that cannot reserve blocks gives a sparse file.
 func preallocate(f *os.File, size int64) error {
 	for {

@@ -1,8 +1,10 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -76,10 +78,15 @@ func (j *Journal) written(g *gathering) {
 		j.letBegin()
 	}
 	if j.since.Add(n+frameHeaderLen) > j.db.cfg.CheckpointBytes {
-		select {
-		case j.due <- struct{}{}:
-		default:
-		}
+		j.wantCheckpoint()
+	}
+}
+
+// wantCheckpoint has the checkpointer run soon.
+func (j *Journal) wantCheckpoint() {
+	select {
+	case j.due <- struct{}{}:
+	default:
 	}
 }
 
@@ -93,6 +100,9 @@ func (w *writer) write(j *Journal, g *gathering) error {
 	if w.seg.end+need > w.seg.size {
 		if err := w.rotate(j, g.first, need); err != nil {
 			return fmt.Errorf("new journal file: %w", err)
+		}
+		if err := j.keepSpares(1); err != nil {
+			j.db.setFull(err)
 		}
 	}
 	putFrameHeader(g.buf[blockSize:], w.seg.mark, g.first, g.count, body)
@@ -131,6 +141,8 @@ func (w *writer) rotate(j *Journal, first LSN, need int64) error {
 	s := &segment{seq: w.seg.seq + 1, first: first, store: j.store}
 	s.size = max(j.db.cfg.SegmentBytes, roundUp(blockSize+need))
 	f, err := makeSegment(j.dir, j.takeSpare(s.size), s)
+	for ; errors.Is(err, syscall.ENOSPC) && j.waitForRoom(err); f, err = makeSegment(j.dir, j.takeSpare(s.size), s) {
+	}
 	if err != nil {
 		return err
 	}
@@ -140,6 +152,18 @@ func (w *writer) rotate(j *Journal, first LSN, need int64) error {
 	j.live = append(j.live, s)
 	j.files.Unlock()
 	return nil
+}
+
+// waitForRoom holds the writer up for a moment: nothing is acknowledged while no journal file can be had. False when the store is closing.
+func (j *Journal) waitForRoom(err error) bool {
+	j.db.setFull(err)
+	j.mu.Lock()
+	closing := j.closing || j.stopping
+	j.mu.Unlock()
+	if !closing {
+		time.Sleep(roomEvery / 4)
+	}
+	return !closing
 }
 
 func (j *Journal) takeSpare(size int64) string {

@@ -26,7 +26,7 @@ type Disk struct {
 	mu      sync.Mutex
 	dir     string
 	held    bool              // syncs wait for Release
-	pending []waitingSync // by path
+	pending []waitingSync     // by path
 	synced  map[string][]byte // journal files as they are on the platter
 	files   map[string][]byte // and as they were when the power went
 	off     bool
