@@ -78,6 +78,7 @@ func (s *Service) exportRoutes(g *echo.Group) {
 	g.GET("/export", s.exportAll)
 	g.POST("/import", s.importAll)
 	g.GET("/devices/export", s.exportDevices)
+	g.GET("/devices/positions", s.getPositions)
 }
 
 func (s *Service) exportAll(c echo.Context) error {

@@ -141,3 +141,29 @@ func TestVerifyAndRebuild(t *testing.T) {
 		t.Errorf("after rebuild: %s", got)
 	}
 }
+
+func TestPositions(t *testing.T) {
+	h := newHome(t)
+	h.must("tokenA", "PUT", "/devices/"+h.kitchen, map[string]any{"name": "Kitchen", "latitude": 1.5, "longitude": -2})
+	positions := func(who, query string) (count float64, list []any) {
+		t.Helper()
+		p := h.must(who, "GET", "/devices/positions"+query, nil)
+		return p["count"].(float64), p["results"].([]any)
+	}
+	n, list := positions("tokenA", "")
+	if n != 3 || len(list) != 1 {
+		t.Fatalf("positions: %v of %v", list, n)
+	}
+	if p := list[0].(map[string]any); p["id"] != h.kitchen || p["name"] != "Kitchen" || p["latitude"] != 1.5 || p["longitude"] != -2.0 || p["byAddress"] != false || p["connected"] != false {
+		t.Errorf("position: %v", p)
+	}
+	if n, list := positions("tokenA", "?q=serialNumber:S-2"); n != 1 || len(list) != 0 {
+		t.Errorf("positions of a query: %v of %v", list, n)
+	}
+	if n, _ := positions("ann", ""); n != 1 {
+		t.Errorf("Ann sees positions of %v devices, and one device is hers", n)
+	}
+	if a := h.call("tokenA", "GET", "/devices/positions?q=(", nil); a.status != 400 {
+		t.Errorf("a wrong query: %d", a.status)
+	}
+}
