@@ -6,14 +6,11 @@ import { useState } from 'react';
 import { api, must, type Device } from '../../api/client';
 import { useSession } from '../../api/session';
 import { Online } from '../../components/marks';
+import { words } from '../../components/pickers';
 import { Failed } from '../../components/states';
-import { quoted } from '../../lib/query';
 import { sameSeries, type SeriesID } from './series';
 
 const shown = 40;
-
-// words makes a search of what is typed: each word may be the beginning of one.
-const words = (typed: string) => typed.trim().split(/\s+/).filter(Boolean).map((w) => (/^[\p{L}\p{N}_.-]+$/u.test(w) && !w.startsWith('-') ? `${w}*` : quoted(w))).join(' ');
 
 interface Props { chosen: SeriesID[]; onChange: (chosen: SeriesID[]) => void }
 
