@@ -42,6 +42,12 @@ const timeFormats = [
   [0.001, ...time(':{ss}.{fff}')],
 ] as uPlot.Axis.Values;
 
+// tick writes a number of the axis so that neighbours, step apart, differ.
+export function tick(n: number, step: number): string {
+  const digits = step < 1e-6 ? 8 : (String(Number(step.toPrecision(4))).split('.')[1] ?? '').length;
+  return digits === 0 || Math.abs(n) >= 10_000 ? compact(n) : n.toFixed(digits);
+}
+
 // Chart draws lines over time on a canvas; a hundred thousand points are no trouble to it.
 export function Chart({ label, times, lines, height = 220, range, onZoom, onReset, sync, axes = true, zero, stacked }: Props) {
   const ref = useRef<HTMLDivElement>(null);
@@ -101,7 +107,7 @@ export function Chart({ label, times, lines, height = 220, range, onZoom, onRese
       scales: { x: { time: true, range: (_, min, max) => limits.current ?? (min === max ? [min - 60, max + 60] : [min, max]) }, y: zero ? { range: (_, __, max) => [0, max > 0 ? max * 1.08 : 1] } : {} },
       axes: axes ? [
         { stroke: text, font, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1, size: 4 }, space: 70, values: timeFormats },
-        { stroke: text, font, grid: { stroke: grid, width: 1 }, ticks: { show: false }, size: 52, values: (_, v) => v.map((n) => compact(n)) },
+        { stroke: text, font, grid: { stroke: grid, width: 1 }, ticks: { show: false }, size: 52, values: (_, v, __, ___, step) => v.map((n) => tick(n, step)) },
       ] : [{ show: false }, { show: false }],
       series, bands,
       hooks: {

@@ -18,7 +18,7 @@ export function Empty({ icon: Icon, title, children, action }: { icon: Component
   );
 }
 
-export const Loading = () => <Center py={64}><Loader size="sm" aria-label="Loading" /></Center>;
+export const Loading = () => <Center py={64}><Loader size="sm" role="status" aria-label="Loading" /></Center>;
 
 // Failed shows an error where the content would be.
 export function Failed({ error, again }: { error: unknown; again?: () => void }) {
