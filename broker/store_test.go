@@ -43,7 +43,7 @@ func settle(t testing.TB, b *bt.Broker) string {
 // gone waits until all connections but n have been cleaned up after.
 func gone(t testing.TB, b *bt.Broker, n int) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); b.Stats().Connections > n; time.Sleep(100 * time.Microsecond) {
+	for end := time.Now().Add(time.Minute); b.Stats().Connections > n; time.Sleep(100 * time.Microsecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%d connections, wanted %d", b.Stats().Connections, n)
 		}

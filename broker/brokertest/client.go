@@ -12,6 +12,10 @@ import (
 	"xively/broker/packet"
 )
 
+// patience is how long a client waits for what ought to come. It is no promise of the broker's: a machine that is busy with many tests may
+// take seconds for what needs none, and in a synctest bubble waiting costs nothing.
+const patience = 30 * time.Second
+
 // Client is the other end of a connection: it sends bytes and says which bytes must come back.
 type Client struct {
 	Conn net.Conn
@@ -71,13 +75,13 @@ func (c *Client) setIdle(idle bool) {
 
 // Send writes bytes. A connection that the server closed meanwhile is no failure here; Expect will see it.
 func (c *Client) Send(b ...byte) {
-	_ = c.Conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
+	_ = c.Conn.SetWriteDeadline(time.Now().Add(patience))
 	_, _ = c.Conn.Write(b)
 }
 
-// Next takes the next whole packet, nil at the connection's end. It waits up to ten seconds.
+// Next takes the next whole packet, nil at the connection's end. It waits, but not for ever.
 func (c *Client) Next() []byte {
-	p, _ := c.next(10 * time.Second)
+	p, _ := c.next(patience)
 	return p
 }
 
@@ -145,7 +149,7 @@ func (c *Client) ExpectNothing(d time.Duration) {
 // ExpectClosed fails unless the server ends the connection without another packet.
 func (c *Client) ExpectClosed() {
 	c.t.Helper()
-	p, closed := c.next(10 * time.Second)
+	p, closed := c.next(patience)
 	if p != nil {
 		c.t.Fatalf("wanted the connection to end, got packet % x", p)
 	}
