@@ -232,8 +232,8 @@ func TestLogsTailCommand(t *testing.T) {
 		}
 	case err := <-done:
 		t.Fatalf("the view ended: %v", err)
-	case <-time.After(20 * time.Second):
-		t.Fatal("nothing within 20 s")
+	case <-time.After(patience):
+		t.Fatal("nothing in time")
 	}
 	if out, _ := sh.run(exitOK, "", "logs", "search", `severity>=error "pump stopped"`); !strings.Contains(out, "pump stopped") {
 		t.Errorf("search: %q", out)

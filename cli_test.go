@@ -307,7 +307,7 @@ func TestCertificateWatchEnds(t *testing.T) {
 	t.Cleanup(func() {
 		select {
 		case <-done:
-		case <-time.After(5 * time.Second):
+		case <-time.After(patience):
 			t.Error("watch goes on after its context ended")
 		}
 	})

@@ -216,7 +216,7 @@ func TestHeaderLimits(t *testing.T) {
 	if resp, _ := get(t, http.DefaultClient, url); resp.StatusCode != 200 {
 		t.Errorf("others get %d", resp.StatusCode)
 	}
-	_ = slow.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = slow.SetReadDeadline(time.Now().Add(patience))
 	if _, err := io.ReadAll(slow); err != nil {
 		t.Errorf("a slow header was not cut off: %v", err)
 	}

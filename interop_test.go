@@ -39,7 +39,7 @@ func TestMosquittoClients(t *testing.T) {
 	published := 0
 	for _, version := range []string{"mqttv311", "mqttv31"} {
 		for _, ln := range []int{port(s.listeners.mqtts), port(s.listeners.tls)} {
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			common := []string{"-h", "localhost", "-p", fmt.Sprint(ln), "--cafile", s.certs.authority(), "-V", version,
 				"-u", d.id, "-P", d.secret, "-t", d.topic("temp")}

@@ -45,7 +45,7 @@ func (s *testServer) follow(token, query string) <-chan string {
 // sees waits for a line with all these words.
 func sees(t *testing.T, lines <-chan string, words ...string) {
 	t.Helper()
-	for end := time.After(20 * time.Second); ; {
+	for end := time.After(patience); ; {
 		select {
 		case l, ok := <-lines:
 			if !ok {
@@ -59,21 +59,21 @@ func sees(t *testing.T, lines <-chan string, words ...string) {
 				return
 			}
 		case <-end:
-			t.Fatalf("no %q within 20 s", words)
+			t.Fatalf("no %q in time", words)
 		}
 	}
 }
 
-func ends(t *testing.T, lines <-chan string, within time.Duration) {
+func ends(t *testing.T, lines <-chan string) {
 	t.Helper()
-	for end := time.After(within); ; {
+	for end := time.After(patience); ; {
 		select {
 		case _, ok := <-lines:
 			if !ok {
 				return
 			}
 		case <-end:
-			t.Fatalf("the live view goes on after %v", within)
+			t.Fatal("the live view goes on")
 		}
 	}
 }
@@ -91,17 +91,13 @@ func TestSignOutEndsWhatIsOpen(t *testing.T) {
 
 	user, _ := s.dial("tls", "console", tokenUser, token)
 	s.must(token, "POST", "/api/v1/auth/logout", object{}, "")
-	ends(t, mine, 5*time.Second)
+	ends(t, mine)
 	eventually(t, "the MQTT connection of the sign-in ends", func() bool { return !user.IsConnectionOpen() })
 	s.dial("tcp", d.id, d.id, d.secret) // takes over
 	sees(t, others, "Device", d.id)     // the other sign-in goes on
 
-	began := time.Now()
-	s.stop()
-	ends(t, others, time.Second)
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("the stop waited %v for a live view", took)
-	}
+	s.stop() // fails the test when it waits for a live view, which does not end by itself
+	ends(t, others)
 }
 
 // Whoever is no admin any more sees nothing more of the log, live views that are open included.
@@ -117,7 +113,7 @@ func TestLogIsForAdmins(t *testing.T) {
 	max := s.signIn("max@example.com")
 	view := s.follow(max, "")
 	s.must(token, "PUT", "/api/v1/account-users/"+cell(made["id"]), object{"role": "member"}, "accountUser")
-	ends(t, view, 10*time.Second)
+	ends(t, view)
 	for _, path := range []string{"/api/v1/logs", "/api/v1/logs/tail", "/api/v1/logs/histogram"} {
 		if status, answer := s.call(max, "GET", path, nil); status != 403 || !strings.Contains(cell(answer["message"]), "for admins") {
 			t.Errorf("%s for a member: %d %v", path, status, answer)

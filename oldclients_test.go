@@ -347,7 +347,7 @@ func oldTransports(t *testing.T, c oldClient) {
 	if err := ws.WriteMessage(websocket.BinaryMessage, connect); err != nil {
 		t.Fatal(err)
 	}
-	ws.SetReadDeadline(time.Now().Add(20 * time.Second))
+	ws.SetReadDeadline(time.Now().Add(patience))
 	if _, answer, err := ws.ReadMessage(); err != nil || !bytes.Equal(answer, []byte{0x20, 2, 0, 0}) {
 		t.Errorf("CONNACK without a sub-protocol: %x, %v", answer, err)
 	}

@@ -221,7 +221,7 @@ func TestRevocationEndsConnections(t *testing.T) {
 		revoke(d)
 		select {
 		case <-lost:
-		case <-time.After(5 * time.Second):
+		case <-time.After(patience):
 			t.Errorf("%s: the connection is still open", name)
 		}
 	}
@@ -237,7 +237,7 @@ func TestRefusedSignInIsLogged(t *testing.T) {
 	for _, user := range []string{d.id, "nobody"} {
 		o := mqtt.NewClientOptions().AddBroker(s.brokerAddress("ssl")).SetTLSConfig(s.tls.Clone()).SetUsername(user).SetPassword("wrong").SetAutoReconnect(false)
 		connecting := mqtt.NewClient(o).Connect()
-		connecting.WaitTimeout(10 * time.Second)
+		connecting.WaitTimeout(patience)
 		if !errors.Is(connecting.Error(), packets.ErrorRefusedBadUsernameOrPassword) {
 			t.Errorf("%s: %v", user, connecting.Error())
 		}

@@ -20,7 +20,7 @@ func (s *testServer) connectProxied(header, user, secret string) int {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { _ = nc.Close() })
-	_ = nc.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = nc.SetDeadline(time.Now().Add(patience))
 	if _, err := io.WriteString(nc, header); err != nil {
 		s.t.Fatal(err)
 	}

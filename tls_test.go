@@ -223,7 +223,7 @@ func TestServerTLSSettings(t *testing.T) {
 	dial := func(change func(*tls.Config)) error {
 		cfg := &tls.Config{RootCAs: pool, ServerName: "localhost", MinVersion: tls.VersionTLS10}
 		change(cfg)
-		conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", ln.Addr().String(), cfg)
+		conn, err := tls.DialWithDialer(&net.Dialer{Timeout: patience}, "tcp", ln.Addr().String(), cfg)
 		if err == nil {
 			conn.Close()
 		}

@@ -22,7 +22,7 @@ func TestDeviceReflection(t *testing.T) {
 	}
 	state := func(ok func(object) bool) {
 		t.Helper()
-		for end := time.After(20 * time.Second); ; {
+		for end := time.After(patience); ; {
 			select {
 			case m := <-received:
 				topic, payload, _ := strings.Cut(m, " ")
@@ -34,7 +34,7 @@ func TestDeviceReflection(t *testing.T) {
 					return
 				}
 			case <-end:
-				t.Fatal("the state did not come within 20 s")
+				t.Fatal("the state did not come in time")
 			}
 		}
 	}
