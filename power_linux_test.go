@@ -150,7 +150,7 @@ func cutPowerOnQueue(t *testing.T, fs string, under []string) []string {
 	syscall.Sync() // the control is about what follows
 	p := spawnUnder(t, under, d.data())
 	p.mustReady()
-	q.fill(p.mqtts)
+	q.fill(p)
 	d.cut()
 	p.kill()
 	d.restore()

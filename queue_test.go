@@ -1,11 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"xively/broker/brokertest"
 	"xively/broker/packet"
@@ -32,9 +33,9 @@ func newQueueTest(t *testing.T, dir string) *queueTest {
 }
 
 // fill returns when everything is acknowledged.
-func (q *queueTest) fill(address string) {
-	sleeper := q.dial(address, "sleeper", q.user, q.secret, false)
-	publisher := q.dial(address, "publisher", q.user, q.secret, true)
+func (q *queueTest) fill(p *process) {
+	sleeper := q.dial(p.mqtts, "sleeper", q.user, q.secret, false)
+	publisher := q.dial(p.mqtts, "publisher", q.user, q.secret, true)
 	if sleeper == nil || publisher == nil {
 		q.t.Fatal("the clients cannot connect")
 	}
@@ -49,12 +50,36 @@ func (q *queueTest) fill(address string) {
 		}
 	}
 	_ = sleeper.Conn.Close()
+	eventually(q.t, "the server knows that the subscriber is away", func() bool { return !q.connected(p, "sleeper") }) // else it sends more
 	q.publish(publisher, sentBefore, queuedMessages, func(i int) []byte {
 		return brokertest.Publish(q.prefix+"queue", strconv.Itoa(i), 1, uint16(i+1))
 	})
 	q.publish(publisher, 0, retainedMessages, func(i int) []byte {
 		return brokertest.Retained(fmt.Sprint(q.prefix, "retained/", i), strconv.Itoa(i), 1, uint16(i+1))
 	})
+}
+
+// connected asks the server whether a client is there. When it is not, that is journaled ahead of what is published from now on.
+func (q *queueTest) connected(p *process, clientID string) bool {
+	req, err := http.NewRequest("GET", p.rest+"/api/v1/messaging/clients"+query("clientId", clientID, "connected", "true"), nil)
+	if err != nil {
+		q.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+q.token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		q.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Clients *struct {
+			Results []object `json:"results"`
+		} `json:"clients"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || answer.Clients == nil {
+		q.t.Fatalf("clients: %s, %v", resp.Status, err)
+	}
+	return len(answer.Clients.Results) > 0
 }
 
 // publish sends messages from to to and waits for their acknowledgements.
@@ -104,7 +129,7 @@ func (q *queueTest) check(address string) (wrong []string) {
 func (q *queueTest) receive(c *brokertest.Client, n int, judge func(i int, m *packet.Publish) string) (got int, wrong []string) {
 	defer c.Conn.Close()
 	for ; got < n; got++ {
-		b := c.Try(5 * time.Second)
+		b := c.Try(patience)
 		if b == nil {
 			break
 		}
@@ -127,7 +152,7 @@ func TestKillKeepsQueue(t *testing.T) {
 	q := newQueueTest(t, dir)
 	p := spawn(t, dir)
 	p.mustReady()
-	q.fill(p.mqtts)
+	q.fill(p)
 	p.kill()
 	p = spawn(t, dir)
 	p.mustReady()
