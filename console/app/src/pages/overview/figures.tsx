@@ -21,10 +21,10 @@ export function Figures({ overview, live }: { overview: Overview; live: Schemas[
       <Figure to="/devices?q=connected%3Atrue" title="Connected devices" value={count(counts.connectedDevices)} note={`of ${count(counts.devices)} · ${value(Math.round(share * 10) / 10)} %`}>
         <Spark label="Connections in the last two hours" values={recent(history.connections)} color={seriesColors[0]} />
       </Figure>
-      <Figure to="/mqtt" title="Messages in" value={compact(rates.messagesReceivedPerSecond)} unit="per second" note={`${compact((live?.traffic ?? overview.traffic).messagesReceived)} since the start`}>
+      <Figure to="/messages" title="Messages in" value={compact(rates.messagesReceivedPerSecond)} unit="per second" note={`${compact((live?.traffic ?? overview.traffic).messagesReceived)} since the start`}>
         <Spark label="Messages received in the last two hours" values={recent(history.messagesReceivedPerSecond)} color={seriesColors[2]} />
       </Figure>
-      <Figure to="/mqtt" title="Messages out" value={compact(rates.messagesDeliveredPerSecond)} unit="per second" note={`${compact((live?.traffic ?? overview.traffic).messagesDelivered)} since the start`}>
+      <Figure to="/messages" title="Messages out" value={compact(rates.messagesDeliveredPerSecond)} unit="per second" note={`${compact((live?.traffic ?? overview.traffic).messagesDelivered)} since the start`}>
         <Spark label="Messages delivered in the last two hours" values={recent(history.messagesDeliveredPerSecond)} color={seriesColors[7]} />
       </Figure>
       <Figure to="/data" title="Points stored" value={compact(rates.pointsPerSecond)} unit="per second" note={`${count(counts.series)} series`}>
