@@ -31,6 +31,7 @@ func accountKind() *kind {
 				"organizationsCount": "organization", "accountUsersCount": "accountUser"} {
 				out[member] = t.count(t.byName[kind])
 			}
+			out["ipLocationAttribution"] = t.locator.attribution()
 			return nil
 		},
 	}

@@ -76,7 +76,7 @@ func TestExpandAndCount(t *testing.T) {
 	if a := h.call("tokenA", "GET", "/devices?expand=color", nil); a.status != 400 || !strings.Contains(a.text, "device-template") {
 		t.Errorf("expanding nonsense: %d %s", a.status, a.text)
 	}
-	if a := h.call("tokenA", "DELETE", "/organizations/"+h.home, nil); a.status != 409 || !strings.Contains(a.text, "1 organization,") || !strings.Contains(a.text, "1 end user") {
+	if a := h.call("tokenA", "DELETE", "/organizations/"+h.home, nil); a.status != 409 || !strings.Contains(a.text, "1 group (Upstairs)") || !strings.Contains(a.text, "1 end user") {
 		t.Errorf("deleting a group with things in it: %d %s", a.status, a.text)
 	}
 }

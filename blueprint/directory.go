@@ -2,7 +2,6 @@ package blueprint
 
 import (
 	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
@@ -281,7 +280,7 @@ func (t *txn) uniquely(k *kind, o *object) error {
 	return nil
 }
 
-// unreferenced refuses a delete while others than owned objects refer to o, and says how many of what.
+// unreferenced refuses a delete while others than owned objects refer to o, and says how many of what, the first by name.
 func (t *txn) unreferenced(k *kind, o *object) error {
 	var users []string
 	for _, kk := range t.kinds {
@@ -290,15 +289,55 @@ func (t *txn) unreferenced(k *kind, o *object) error {
 			if f.owner || !f.mayReferTo(k) {
 				continue
 			}
-			if n := t.countEqual(kk, kk.indexOn(f.name).code, o.ID); n > 0 {
-				users = append(users, fmt.Sprintf("the %s of %s", f.name, counted(n, kk.title)))
+			text, err := t.users(kk, f, o.ID)
+			if err != nil {
+				return err
+			}
+			if text != "" {
+				users = append(users, text)
 			}
 		}
 	}
-	if users == nil {
+	switch {
+	case users == nil:
 		return nil
+	case k.one == "organization":
+		return fault.New(fault.Conflict, "The group %s is not empty: in it are %s. Move or delete those first.", quote(nameOf(k, o)), joinedAnd(users))
 	}
-	return fault.New(fault.Conflict, "The %s is in use: it is %s. Change or delete those first.", k.title, strings.Join(users, ", "))
+	return fault.New(fault.Conflict, "The %s %s is in use by %s. Change or delete those first.", k.title, quote(nameOf(k, o)), joinedAnd(users))
+}
+
+// mostUsers is how many of those that hold up a delete are named.
+const mostUsers = 3
+
+// users says which objects refer to an id by a field: "2 devices (Kitchen, Hall)"; "" for none.
+func (t *txn) users(k *kind, f *field, id string) (string, error) {
+	var names []string
+	n := 0
+	for r := range t.refsEqual(k, k.indexOn(f.name).code, id) {
+		if n++; n > mostUsers {
+			continue
+		}
+		o, err := t.loadRef(k, r)
+		if err != nil {
+			return "", err
+		}
+		names = append(names, cut(nameOf(k, o), 40))
+	}
+	if n > mostUsers {
+		names = append(names, "…")
+	}
+	if n == 0 {
+		return "", nil
+	}
+	return counted(n, onScreen(k.title)) + " (" + strings.Join(names, ", ") + ")", nil
+}
+
+func joinedAnd(all []string) string {
+	if len(all) == 1 {
+		return all[0]
+	}
+	return strings.Join(all[:len(all)-1], ", ") + " and " + all[len(all)-1]
 }
 
 func (t *txn) countEqual(k *kind, index byte, value string) (n int) {

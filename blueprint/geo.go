@@ -108,12 +108,18 @@ func (g *locator) close() {
 	}
 }
 
-// GeoAttribution is what must be shown where places of addresses are shown; "" when no database is in use.
-func (s *Service) GeoAttribution() string {
-	if s.cfg.GeoIPFile == "" {
+// attribution is what the makers of the database want shown where its places are shown; "" when none is in use. It is a
+// member of the account, for the pages that show devices on a map.
+func (g *locator) attribution() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.path == "":
 		return ""
+	case g.reader == nil || strings.HasPrefix(g.reader.Metadata.DatabaseType, "GeoLite"):
+		return "This product includes GeoLite data created by MaxMind, available from https://www.maxmind.com."
 	}
-	return "IP locations come from the database named in the configuration (" + s.cfg.GeoIPFile + "), such as GeoLite data created by MaxMind, https://www.maxmind.com."
+	return "Locations of IP addresses come from the database " + g.reader.Metadata.DatabaseType + "."
 }
 
 // names finds the names of addresses, by one goroutine, which open starts and close ends.

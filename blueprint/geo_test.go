@@ -78,6 +78,9 @@ func TestPlaces(t *testing.T) {
 
 		w.s.SetConnected(id, true, time.Now(), "203.0.113.9")
 		settle()
+		if text := w.must("tokenA", "GET", "/accounts/"+w.a.account, nil)["ipLocationAttribution"]; text == "" {
+			t.Error("no attribution of the places")
+		}
 		got := show()
 		if got["geoIpLatitude"] != 47.25 || got["geoIpLongitude"] != 8.5 || got["reverseDns"] != "host-203.0.113.9" || got["externalIp"] != "203.0.113.9" {
 			t.Errorf("connected: %v", got)

@@ -2,6 +2,7 @@ package blueprint
 
 import (
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -69,7 +70,7 @@ func TestScenarios(t *testing.T) {
 		{name: "sort by nonsense", token: "tokenA", method: "GET", path: "/devices?sortBy=colour", status: 400, want: []string{`"field":"sortBy"`}},
 		{name: "page 0", token: "tokenA", method: "GET", path: "/devices?page=0", status: 400},
 		{name: "a page past the end", token: "tokenA", method: "GET", path: "/devices?page=99", status: 200, want: []string{`"results":[]`}},
-		{name: "template in use", token: "tokenA", method: "DELETE", path: "/devices/templates/" + template, status: 409, want: []string{"deviceTemplateId"}},
+		{name: "template in use", token: "tokenA", method: "DELETE", path: "/devices/templates/" + template, status: 409, want: []string{"The device template “Sensor” is in use by", "devices (D-1, "}},
 		{name: "template shows channels", token: "tokenA", method: "GET", path: "/devices/templates/" + template, status: 200, want: []string{`"channelTemplates":[{`, `"name":"temp"`, `"default":"false"`}},
 		{name: "channel twice", token: "tokenA", method: "POST", path: "/channels/templates", body: `{"entityId":"` + template + `","entityType":"deviceTemplate","name":"temp"}`, status: 409, want: []string{`"field":"name"`}},
 		{name: "channel with wildcard", token: "tokenA", method: "POST", path: "/channels/templates", body: `{"entityId":"` + template + `","entityType":"deviceTemplate","name":"a/+"}`, status: 400},
@@ -371,7 +372,61 @@ func TestOrganizationTree(t *testing.T) {
 	if got := column(w.must("tokenA", "GET", "/organizations?parentId=null&sortBy=name", nil), "name"); !slices.Equal(got, []string{"Acme tokenA", "level 0", "root 2"}) {
 		t.Errorf("roots: %q", got)
 	}
-	if a := w.call("tokenA", "DELETE", "/organizations/"+root, nil); a.status != 409 {
-		t.Errorf("delete of an organization with children: got %d, want 409", a.status)
+	device := w.template(w.a, "Sensor")
+	for i := range 5 {
+		w.make(w.a, "/devices", map[string]any{"deviceTemplateId": device, "serialNumber": fmt.Sprint("D-", i), "organizationId": root})
+	}
+	w.make(w.a, "/end-users", map[string]any{"name": "Ann", "organizationId": root})
+	want := "The group “root 2” is not empty: in it are 1 group (level 1), 5 devices (D-0, D-1, D-2, …) and 1 end user (Ann). Move or delete those first."
+	if a := w.call("tokenA", "DELETE", "/organizations/"+root, nil); a.status != 409 || a.body["message"] != want {
+		t.Errorf("delete of an organization that is not empty: got %d %s, want 409 %s", a.status, a.text, want)
+	}
+}
+
+// TestRecoverEveryKind: what every noun's objects are after a delete and a recover is what they were.
+func TestRecoverEveryKind(t *testing.T) {
+	h := newHome(t)
+	h.oneOfEach(h.a, h.kitchen)
+	h.credential(h.a, "device", h.kitchen)
+	h.make(h.a, "/organizations", map[string]any{"name": "Empty", "parentId": h.home,
+		"organizationTemplateId": results(h.must("tokenA", "GET", "/organizations/templates", nil))[0]["id"]})
+	for _, k := range h.s.kinds {
+		if k.given {
+			continue
+		}
+		done := 0
+		for _, o := range results(h.must("tokenA", "GET", k.path+"?pageSize=100", nil)) {
+			path := k.path + "/" + o["id"].(string)
+			a := h.call("tokenA", "DELETE", path, nil)
+			if a.status == 409 {
+				continue // in use
+			}
+			if a.status != 200 {
+				t.Errorf("DELETE %s: %d %s", path, a.status, a.text)
+			}
+			if a := h.call("tokenA", "GET", path, nil); a.status != 404 {
+				t.Errorf("GET %s after its delete: %d", path, a.status)
+			}
+			h.must("tokenA", "POST", path+"/recover", nil)
+			back := h.must("tokenA", "GET", path, nil)
+			for name, was := range o {
+				if name != "version" && name != "lastModified" && !reflect.DeepEqual(back[name], was) {
+					t.Errorf("%s: %s was %v and is %v", path, name, was, back[name])
+				}
+			}
+			done++
+			break
+		}
+		if done == 0 {
+			t.Logf("every %s is in use", k.title)
+			switch k.one {
+			case "accountUserTemplate", "endUserTemplate", "organizationTemplate": // each has one, which is in use
+			default:
+				t.Errorf("no %s was deleted", k.title)
+			}
+		}
+	}
+	if problems, err := h.s.Verify(); err != nil || len(problems) != 0 {
+		t.Errorf("verify: %v, %v", problems, err)
 	}
 }

@@ -225,7 +225,7 @@ func quotedChannels(names []string) string {
 	for i, n := range names {
 		all[i] = quote(n)
 	}
-	return "the channels " + strings.Join(all[:len(all)-1], ", ") + " and " + all[len(all)-1]
+	return "the channels " + joinedAnd(all)
 }
 
 // onScreen is a noun as people see it: groups are what the API calls organizations.
