@@ -47,6 +47,9 @@ SESSIONS ?= 100000
 soak-offline: # 100 messages wait for each of SESSIONS clients that are away: memory, time to start, nothing missing
 	go test -run TestSoakOffline -count 1 -timeout 0 -v ./broker -offline-sessions $(SESSIONS)
 
+bench-timeseries: # the same points for xively, InfluxDB and Prometheus: CPU, bytes and latencies; needs Debian's influxdb and prometheus
+	timeseries/peers/run
+
 DEVICES ?= 5000
 RATE ?= 10000
 FOR ?= 10m

@@ -25,7 +25,8 @@
 // # Time
 //
 // The janitor (retention.go) rolls up each day that is over by the minute, hour and day (rollup.go), and removes points and
-// roll-ups that are past their time. Aggregates use the roll-ups of a day when these say enough and nothing newer is known
+// roll-ups that are past their time, which is the channel's, its template's, the account's or the configuration's to say
+// (keep.go). Aggregates use the roll-ups of a day when these say enough and nothing newer is known
 // of it, chunks' headers where those do, and the points for the rest. Deleting is at once for readers, and the janitor
 // gives the space back (delete.go).
 //

@@ -1,0 +1,3 @@
+module xively/timeseries/peers
+
+go 1.26.0
