@@ -37,6 +37,7 @@ type head struct {
 	groups []*group // packed or to be packed, oldest first
 	frozen int      // so many of groups belong to the checkpoint that runs
 	open   []*line  // the newest entries, in order of arrival
+	parts  []*group // packed or to be packed for searches only: each partRows of open, from its beginning
 	bytes  int      // of texts in open
 }
 
@@ -88,7 +89,10 @@ func (e *engine) store(l *line, b *storage.Batch) {
 	e.seal(filled)
 }
 
-// addLocked returns a group that the line has filled.
+// partRows of open are packed when they are there: looking at each of so many lines would take a search too long.
+const partRows = chunkRows / 4
+
+// addLocked returns a group, or part of one, that the line has filled.
 func (e *engine) addLocked(l *line) *group {
 	h := e.heads[l.account]
 	if h == nil {
@@ -99,10 +103,15 @@ func (e *engine) addLocked(l *line) *group {
 		e.heads[l.account] = h
 	}
 	h.open, h.bytes = append(h.open, l), h.bytes+l.bytes()
-	if len(h.open) < chunkRows && h.bytes < chunkText {
+	if len(h.open) >= chunkRows || h.bytes >= chunkText {
+		return h.close()
+	}
+	if len(h.open)%partRows != 0 {
 		return nil
 	}
-	return h.close()
+	part := newGroup(h.open[len(h.open)-partRows : len(h.open) : len(h.open)])
+	h.parts = append(h.parts, part)
+	return part
 }
 
 // close makes a group of the open lines; nil when there are none.
@@ -111,7 +120,7 @@ func (h *head) close() *group {
 		return nil
 	}
 	g := newGroup(h.open)
-	h.groups, h.open, h.bytes = append(h.groups, g), nil, 0
+	h.groups, h.open, h.parts, h.bytes = append(h.groups, g), nil, nil, 0
 	return g
 }
 
@@ -201,7 +210,8 @@ func (e *engine) memory(account string) memory {
 	defer e.mu.Unlock()
 	m := memory{flushed: e.flushed, freezes: e.freezes}
 	if h := e.heads[account]; h != nil {
-		m.frozen, m.groups, m.open = h.groups[:h.frozen], h.groups[h.frozen:], h.open
+		m.frozen, m.groups = h.groups[:h.frozen], slices.Concat(h.groups[h.frozen:], h.parts)
+		m.open = h.open[len(h.parts)*partRows:]
 	}
 	return m
 }

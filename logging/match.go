@@ -250,6 +250,9 @@ func (c equals) matches(l *line) bool {
 	if c.member == "sourceId" && len(c.wanted) == 1 {
 		return l.source == c.wanted[0]
 	}
+	if classOf(c.member) == customMember && !slices.ContainsFunc(c.wanted, func(w string) bool { return !plainJSON(w) || strings.Contains(l.text[customText], w) }) {
+		return false // most end here, and need not be decoded
+	}
 	for _, v := range l.values(c.member) {
 		for _, w := range c.wanted {
 			if v == w {
@@ -258,6 +261,13 @@ func (c equals) matches(l *line) bool {
 		}
 	}
 	return false
+}
+
+// plainJSON reports whether JSON writes a value as it is.
+func plainJSON(value string) bool {
+	return !strings.ContainsFunc(value, func(r rune) bool {
+		return r < ' ' || r > '~' || r == '"' || r == '\\' || strings.ContainsRune("{}[]", r)
+	})
 }
 
 func (c equals) rows(k *chunk, among rowSet) (rowSet, bool) {
@@ -309,9 +319,7 @@ func (c equals) atTimes(k *chunk, among rowSet) (rowSet, bool) {
 // writes as they are.
 func wordsOfValue(of class, member, value string) []word {
 	if of == customMember {
-		if strings.ContainsFunc(member+value, func(r rune) bool {
-			return r < ' ' || r > '~' || r == '"' || r == '\\' || strings.ContainsRune("{}[]", r)
-		}) {
+		if !plainJSON(member + value) {
 			return nil
 		}
 		value += " " + strings.ReplaceAll(strings.TrimPrefix(member, customPrefix), ".", " ")

@@ -309,3 +309,30 @@ func BenchmarkSearch(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkSearchMemory searches what is not packed yet: as much as there may be of an account.
+func BenchmarkSearchMemory(b *testing.B) {
+	w := newTimelessWorld(b)
+	lines := believableLines(chunkRows - 1)
+	w.engine.mu.Lock()
+	for _, l := range lines {
+		if g := w.engine.addLocked(l); g != nil {
+			g.pack()
+		}
+	}
+	w.engine.mu.Unlock()
+	for _, c := range []struct{ name, query string }{
+		{"a device", `{"query":{"term":{"sourceId":"` + lines[0].source + `"}}}`},
+		{"a code", `{"query":{"term":{"code":"500"}}}`},
+		{"two words", `{"query":{"match":{"_all":"water valve"}}}`},
+		{"a custom member", `{"query":{"term":{"custom.clientId":"AP-000123"}}}`},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			began := cpu()
+			for b.Loop() {
+				w.search(b, c.query)
+			}
+			b.ReportMetric(float64(cpu()-began)/1e6/float64(b.N), "ms-CPU/op")
+		})
+	}
+}
