@@ -6,7 +6,8 @@ export type Schemas = components['schemas'];
 export type Device = Schemas['Device'];
 export type Organization = Schemas['Organization'];
 
-export const api = createClient<paths>();
+// The members of filters are parameters of their own: ?organizationId=…
+export const api = createClient<paths>({ querySerializer: { object: { style: 'form', explode: true } } });
 
 // An ApiError is the server's refusal: its message for people, its status, and the field it is about.
 export class ApiError extends Error {

@@ -28,7 +28,7 @@ export function Lookup({ kinds, value, onChange, known, ...props }: Props) {
   const hits = [...(own ? [own] : []), ...(found.data ?? []).filter((h) => h.id !== own?.id)];
   const option = (h: (typeof hits)[0]) => ({ value: h.id, label: h.name || h.serialNumber || h.id });
   const groups = kinds.map((k) => ({ group: kindNames[k] ?? k, items: hits.filter((h) => h.kind === k).map(option) })).filter((g) => g.items.length > 0);
-  const unknown = id !== '' && !own ? [{ group: 'Chosen', items: [{ value: id, label: known ?? id }] }] : [];
+  const unknown = id !== '' && !hits.some((h) => h.id === id) ? [{ group: 'Chosen', items: [{ value: id, label: known ?? id }] }] : [];
   return (
     <Select {...props} searchable clearable data={[...unknown, ...groups]} value={id || null} onChange={(v) => onChange(v ?? '')} searchValue={typed} onSearchChange={setTyped}
       filter={({ options }) => options} maxDropdownHeight={300} nothingFoundMessage={found.isFetching ? 'Looking…' : 'None of this name'} rightSection={found.isFetching ? <Loader size={14} /> : undefined} />
