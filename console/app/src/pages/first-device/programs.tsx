@@ -1,0 +1,40 @@
+import { Alert, Button, Select, Text } from '@mantine/core';
+import { IconKey } from '@tabler/icons-react';
+import { useState } from 'react';
+import type { Device } from '../../api/client';
+import { Code } from '../../components/code';
+import { Snippets } from '../../components/snippets';
+import { attempt } from '../../lib/act';
+import { platformChannel } from '../device/load';
+import { Step } from './first-device';
+import { secretFor } from './make';
+
+export const channelsOf = (d: Device) => d.channels.filter((c) => !platformChannel(c.channelTemplateName));
+
+// Programs has the credentials, once, and what to paste.
+export function Programs({ device: d, secret, onSecret }: { device: Device; secret: string | null; onSecret: (s: string) => void }) {
+  const channels = channelsOf(d);
+  const [topic, setTopic] = useState<string | null>(channels[0]?.channel ?? null);
+  return (
+    <section className="card step">
+      <Step n={2} title="Connect it" note="Paste one of these, on the device or on any machine that reaches the server."
+        action={channels.length > 1 && <Select size="xs" w={150} aria-label="Channel" value={topic} onChange={setTopic} allowDeselect={false} data={channels.map((c) => ({ value: c.channel, label: c.channelTemplateName }))} />} />
+      <div className="step-body">
+        {secret ? (
+          <Alert color="yellow" variant="light" icon={<IconKey size={18} />} title="Its credentials, shown only now">
+            <dl className="facts credentials">
+              <dt>User name</dt><dd><Code text={d.id} /></dd>
+              <dt>Password</dt><dd><Code text={secret} /></dd>
+            </dl>
+          </Alert>
+        ) : (
+          <Alert color="gray" variant="light" icon={<IconKey size={18} />} title="The secret was shown once">
+            <Text size="sm" mb={8}>Put it in the place of <span className="mono">SECRET</span>, or make a new one; the old one then stops working.</Text>
+            <Button size="xs" variant="default" onClick={() => void attempt(async () => onSecret(await secretFor(d.id)))}>Make a new secret</Button>
+          </Alert>
+        )}
+        <div><Snippets deviceId={d.id} secret={secret ?? 'SECRET'} topic={topic ?? ''} payload="21.5" /></div>
+      </div>
+    </section>
+  );
+}
