@@ -202,7 +202,7 @@ func TestHeaderLimits(t *testing.T) {
 	if server.ReadHeaderTimeout != headerTimeout || server.ReadTimeout == 0 || server.WriteTimeout == 0 || server.IdleTimeout == 0 {
 		t.Errorf("a limit is missing: %+v", server)
 	}
-	server.ReadHeaderTimeout = 200 * time.Millisecond
+	server.ReadHeaderTimeout = time.Second
 	go func() { _ = server.Serve(ln) }()
 	defer server.Close()
 	url := "http://" + ln.Addr().String()

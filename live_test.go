@@ -131,7 +131,7 @@ func TestLiveViewOutlastsTheLimits(t *testing.T) {
 	s := &streams{}
 	e.GET("/api/v1/logs/tail", func(c echo.Context) error {
 		for range 3 {
-			time.Sleep(150 * time.Millisecond) // longer than the server's limits
+			time.Sleep(200 * time.Millisecond) // three times: longer than the server's limits
 			if _, err := c.Response().Write([]byte("entry\n")); err != nil {
 				return err
 			}
@@ -140,7 +140,7 @@ func TestLiveViewOutlastsTheLimits(t *testing.T) {
 		return c.Request().Context().Err()
 	}, s.follow)
 	server := httptest.NewUnstartedServer(e)
-	server.Config.ReadTimeout, server.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
+	server.Config.ReadTimeout, server.Config.WriteTimeout = 500*time.Millisecond, 500*time.Millisecond
 	server.Start()
 	defer server.Close()
 	resp, err := http.Get(server.URL + "/api/v1/logs/tail")

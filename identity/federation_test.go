@@ -363,7 +363,12 @@ func TestProviderTrouble(t *testing.T) {
 	if _, err := s.storeProvider(p, nil); err != nil {
 		t.Fatal(err)
 	}
-	s.federation.http.Timeout = time.Second
+	held := make(chan net.Conn, 1)
+	go func() {
+		if nc, err := stuck.Accept(); err == nil {
+			held <- nc
+		}
+	}()
 	waiting := make(chan int, 1)
 	go func() {
 		resp, err := http.Get(s.url + s.start(id))
@@ -379,9 +384,11 @@ func TestProviderTrouble(t *testing.T) {
 	if len(waiting) > 0 {
 		t.Error("a password sign-in took as long as the stuck provider")
 	}
+	(<-held).Close()
 	if status := <-waiting; status != 503 {
 		t.Errorf("stuck: %d", status)
 	}
+	s.federation.http.Timeout = time.Second
 	endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for r.Context().Err() == nil {
 			if _, err := w.Write(make([]byte, 64<<10)); err != nil {

@@ -25,10 +25,10 @@ func (e *ended) add(_, _, id string) {
 	e.ids = append(e.ids, id)
 }
 
-// wait returns when want has been told, or fails after 5 seconds.
+// wait returns when want has been told, or fails after a minute.
 func (e *ended) wait(t *testing.T, want string) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		e.mu.Lock()
 		told := slices.Contains(e.ids, want)
 		e.mu.Unlock()
