@@ -15,11 +15,7 @@ console: # check and build the web application: needs Node 20
 
 FUZZTIME ?= 60s
 fuzz: # every fuzz target for FUZZTIME
-	@for pkg in $$(go list ./...); do \
-	  for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-	    echo "-- $$pkg $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
-	  done; \
-	done
+	@FUZZTIME=$(FUZZTIME) .ci/fuzz
 
 COUNT ?= 6
 bench: # all benchmarks, ready for benchstat

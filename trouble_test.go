@@ -225,10 +225,7 @@ func TestTroubleOfACertificate(t *testing.T) {
 // TestTroubleOfAClock: OpenSSL, as in most devices, does not accept a good certificate because its clock is wrong; then because it does
 // not know the authority.
 func TestTroubleOfAClock(t *testing.T) {
-	openssl, err := exec.LookPath("openssl")
-	if err != nil {
-		t.Skip("openssl is not installed")
-	}
+	openssl := other(t, "openssl", "version")
 	dir, accounts := newData(t, testEmail)
 	s := start(t, dir)
 	token, account := s.signIn(testEmail), accounts[0].AccountID
