@@ -1,1 +1,1 @@
-import{r as e}from"./index.js";import{_ as t}from"./react.js";var n=t(),r=({from:t,below:r})=>(0,n.jsx)(e,{title:`This link is not whole`,lead:`Open it again from ${t}, all of it, or ask for a new one.`,below:r});export{r as t};
+import{c as e}from"./index.js";import{C as t}from"./react.js";var n=t(),r=({from:t,below:r})=>(0,n.jsx)(e,{title:`This link is not whole`,lead:`Open it again from ${t}, all of it, or ask for a new one.`,below:r});export{r as t};

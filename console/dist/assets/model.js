@@ -1,1 +1,1 @@
-import{t as e}from"./page.js";import{_ as t}from"./react.js";var n=t();function r(){return(0,n.jsx)(e,{title:`Model`,children:`…`})}export{r as default};
+import{n as e}from"./page.js";import{C as t}from"./react.js";var n=t();function r(){return(0,n.jsx)(e,{title:`Model`,children:`…`})}export{r as default};

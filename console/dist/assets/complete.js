@@ -1,0 +1,1 @@
+import{n as e,r as t}from"./client.js";import{r as n}from"./query-input.js";var r=r=>async(i,a)=>{let o=new TextEncoder().encode(i).length,{suggestions:s}=await t(e.GET(`/api/v1/search/suggest`,{params:{query:{q:i,kind:r,cursor:o}},signal:a}));return s.results.map(e=>({insert:e.text,label:e.text,from:n(i,e.from),note:e.text.endsWith(`:`)?void 0:String(e.count)}))};export{r as t};

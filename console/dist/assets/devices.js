@@ -1,1 +1,0 @@
-import{t as e}from"./page.js";import{_ as t}from"./react.js";var n=t();function r(){return(0,n.jsx)(e,{title:`Devices`,children:`…`})}export{r as default};

@@ -1,0 +1,3 @@
+function e(e,t,n){let r=document.createElement(`a`);r.href=URL.createObjectURL(new Blob(t,{type:n})),r.download=e,r.click(),setTimeout(()=>URL.revokeObjectURL(r.href),1e4)}function t(e){let t=e=>{let t=e==null?``:String(e);return typeof e==`string`&&/^[=+\-@\t\r]/.test(t)&&(t=`'${t}`),/[",\r\n]/.test(t)?`"${t.replaceAll(`"`,`""`)}"`:t};return e.map(e=>e.map(t).join(`,`)).join(`\r
+`)+`\r
+`}export{e as n,t};

@@ -1,0 +1,1 @@
+import{r as e}from"./rolldown-runtime.js";import{T as t,f as n}from"./react.js";var r=e(t(),1);function i(e){let[t,i]=n(),a={...e};for(let n in e)a[n]=t.get(n)??e[n];return[a,(0,r.useCallback)(t=>{i(n=>{let r=new URLSearchParams(n);for(let n in t){let i=t[n];i===void 0||i===e[n]?r.delete(n):r.set(n,i)}return r},{replace:!0})},[i])]}export{i as t};
