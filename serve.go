@@ -126,7 +126,7 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger, out io.Writer, beg
 	if cfg.Listen.MQTT != "" {
 		log.Warn("listen.mqtt is on: passwords and data of its clients can be read on the network", "address", cfg.Listen.MQTT)
 	}
-	p, err := openPlatform(cfg, log)
+	p, err := openPlatform(withinMemory(cfg, memoryLimit(), log), log)
 	if err != nil {
 		return err
 	}
