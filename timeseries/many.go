@@ -249,7 +249,9 @@ func (s *Service) find(p auth.Principal, sel *selection) (topics []string, err e
 func (e *engine) names(account, prefix string, yield func(topic string) bool) error {
 	key := seriesKey(account, prefix)
 	from := bytes.Clone(key)
+	told := map[string]bool{} // may come into the directory meanwhile
 	for _, name := range e.freshSorted(string(key)) {
+		told[name] = true
 		if !yield(name[len(account)+1:]) {
 			return nil
 		}
@@ -271,7 +273,7 @@ func (e *engine) names(account, prefix string, yield func(topic string) bool) er
 			return err
 		}
 		for _, name := range names {
-			if e.isFresh(name) {
+			if told[name] {
 				continue
 			}
 			if !yield(name[len(account)+1:]) {
@@ -284,10 +286,4 @@ func (e *engine) names(account, prefix string, yield func(topic string) bool) er
 		}
 	}
 	return nil
-}
-
-func (e *engine) isFresh(name string) bool {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	return e.fresh[name] != nil
 }
