@@ -336,3 +336,50 @@ func BenchmarkSearchMemory(b *testing.B) {
 		})
 	}
 }
+
+// TestParts: what is packed for searches only is found once, packed or not yet, and after a checkpoint.
+func TestParts(t *testing.T) {
+	w := newTimelessWorld(t)
+	lines := believableLines(2*partRows + 100)
+	w.engine.mu.Lock()
+	for _, l := range lines {
+		w.engine.addLocked(l)
+	}
+	w.engine.seq = uint64(len(lines))
+	w.engine.mu.Unlock()
+	compare := func(when string) {
+		t.Helper()
+		for _, text := range []string{"", "severity>=error", "fan 151", "device:" + lines[7].source, "custom.clientId:AP-000012", `"on Office"`} {
+			q := must(ParseText(text, nil, time.Now()))
+			q.Size = 40
+			want := newCollector(q, q.where)
+			for _, l := range lines {
+				want.line(l)
+			}
+			found := must(w.Search(t.Context(), account, q))
+			var ids, wanted []string
+			for _, e := range found.Entries {
+				ids = append(ids, e.ID)
+			}
+			for _, l := range want.page(0) {
+				wanted = append(wanted, l.id())
+			}
+			if found.Total != want.total || !slices.Equal(ids, wanted) {
+				t.Errorf("%s, %q: %d found, want %d; %q, want %q", when, text, found.Total, want.total, ids, wanted)
+			}
+		}
+	}
+	compare("at once")
+	w.engine.mu.Lock()
+	parts := slices.Clone(w.engine.heads[account].parts)
+	w.engine.mu.Unlock()
+	if len(parts) != 2 {
+		t.Fatalf("%d parts", len(parts))
+	}
+	for _, p := range parts {
+		p.pack()
+	}
+	compare("packed")
+	w.checkpoint(t)
+	compare("stored")
+}
