@@ -240,6 +240,7 @@ func (p *platform) run(ctx context.Context) error {
 	serve("listen.mqtt", p.listeners.mqtt, p.broker.ServeTCP)
 	serving.Go(func() error { p.certs.watch(background); return nil })
 	serving.Go(func() error { p.identity.Run(background); return nil })
+	serving.Go(func() error { giveBack(background); return nil })
 	serving.Go(func() error { p.operate.Run(background); return nil })
 
 	var cause error
