@@ -30,9 +30,8 @@ type conn struct {
 	info    ConnInfo
 	who     auth.Principal
 	sess    *Session
-	level   byte  // protocol level: 4 is MQTT 3.1.1, 3 is MQTT 3.1
-	silence int64 // seconds without a packet after which the connection is closed
-	log     *slog.Logger
+	level   byte          // protocol level: 4 is MQTT 3.1.1, 3 is MQTT 3.1
+	silence int64         // seconds without a packet after which the connection is closed
 	done    chan struct{} // closed when the connection has ended and its will is published
 
 	// Owned by the read loop.
@@ -42,6 +41,7 @@ type conn struct {
 	will     *will  // nil: none, or taken back by DISCONNECT
 	polite   bool   // DISCONNECT was received
 	acked    []uint64
+	grown    bool   // the stack has, for a SUBSCRIBE
 	refill   bool   // acknowledgements of this batch made room in the window
 	toldFull bool   // the log knows that the store was full
 	lastWait uint64 // the newest LSN a reply of this batch waits for
@@ -87,10 +87,28 @@ type reply struct {
 	typ   packet.Type
 }
 
+// errFresh has the read loop go on in a new goroutine: to wait for years in a stack that has grown, for a SUBSCRIBE, would cost every idle connection
+// 2 KiB more than the wait needs, and the runtime cannot take that back.
+var errFresh = errors.New("go on with a fresh stack")
+
+// fresh says, once after each SUBSCRIBE, that it is time for errFresh.
+func (c *conn) fresh() bool {
+	grown := c.grown && len(c.in) == 0
+	if grown {
+		c.grown = false
+	}
+	return grown
+}
+
 // readLoop handles packets until the connection ends, then ends it. It is started by accept and is the only reader.
 func (c *conn) readLoop() {
-	defer c.finish()
-	defer c.srv.caught(c.log, "handling packets")
+	again := false
+	defer func() {
+		if !again {
+			c.finish()
+		}
+	}()
+	defer c.caught("handling packets")
 	if len(c.in) > 0 && !c.process() { // bytes that came along with CONNECT
 		return
 	}
@@ -107,6 +125,9 @@ func (c *conn) readLoop() {
 	}
 	switch {
 	case err == nil || c.ending.Load():
+	case err == errFresh:
+		again = true
+		go c.readLoop()
 	case errors.Is(err, io.EOF):
 		c.close(reasonClosed)
 	default:
@@ -127,8 +148,7 @@ func (c *conn) readSocket() error {
 			n, again, err := rawRead(fd, c.in[len(c.in):cap(c.in)])
 			switch {
 			case again:
-				c.releaseIdle()
-				return false
+				return c.rest(&end)
 			case err != nil:
 				end = err
 				return true
@@ -142,9 +162,8 @@ func (c *conn) readSocket() error {
 				return true
 			}
 			if !c.burst {
-				c.releaseIdle()
 				c.srv.unsure.add(c)
-				return false
+				return c.rest(&end)
 			}
 		}
 	})
@@ -181,8 +200,7 @@ func (c *conn) readTLS() error {
 			switch {
 			case again:
 				putBuf(raw)
-				c.releaseIdle()
-				return false
+				return c.rest(&end)
 			case err != nil:
 				end = err
 				return true
@@ -198,9 +216,8 @@ func (c *conn) readTLS() error {
 				return true
 			}
 			if !c.burst {
-				c.releaseIdle()
 				c.srv.unsure.add(c)
-				return false
+				return c.rest(&end)
 			}
 		}
 	})
@@ -228,6 +245,16 @@ func (c *conn) decrypt() (end error) {
 		return nil
 	}
 	return end
+}
+
+// rest is the end of a turn of reading: the answer to RawConn.Read, whether it is over.
+func (c *conn) rest(end *error) bool {
+	c.releaseIdle()
+	if c.fresh() {
+		*end = errFresh
+		return true
+	}
+	return false
 }
 
 // unsure are the connections that went to sleep without having found their socket empty.
@@ -680,7 +707,7 @@ func (c *conn) refused(action, object string, why error) {
 }
 
 func (c *conn) tellEnd() {
-	defer c.srv.caught(c.log, "telling of the connection's end")
+	defer c.caught("telling of the connection's end")
 	c.srv.events.Disconnected(c.info, c.endReason())
 }
 

@@ -136,7 +136,6 @@ func (s *Server) connect(stream io.ReadWriteCloser, w *wire, info ConnInfo, p *p
 		srv: s, wire: w, stream: stream, info: info, who: who, level: p.Level, done: make(chan struct{}),
 		pub:     newPublisher(s, who),
 		silence: s.silence(info.KeepAlive),
-		log:     s.log.With("client_id", info.ClientID, "remote", info.Remote),
 	}
 	if c.will, err = s.newWill(who, p); err != nil {
 		return s.turnedDown(info, &refusal{connNotAuthorized, err.Error()})

@@ -259,6 +259,13 @@ func (s *Server) caught(log *slog.Logger, doing string) {
 	}
 }
 
+// caught is Server.caught for what is done for c.
+func (c *conn) caught(doing string) {
+	if p := recover(); p != nil {
+		c.srv.log.Error("panic", "client_id", c.info.ClientID, "remote", c.info.Remote, "while", doing, "panic", p, "stack", string(debug.Stack()))
+	}
+}
+
 // clock is the coarse time that the hot path reads: whole seconds since start, from 1 so that 0 can mean never. tick sets it.
 type clock struct {
 	start time.Time

@@ -20,6 +20,7 @@ func (c *conn) handleSubscribe(b []byte) bool {
 		c.close(fmt.Sprintf("SUBSCRIBE with %d filters is over the limit of %d (broker.max_filters)", n, c.srv.cfg.MaxFilters))
 		return false
 	}
+	c.grown = true
 	codes := make([]byte, len(requests)) // one per filter, in their order [MQTT-3.8.4-5] [MQTT-3.9.3-1]
 	filters := make([]string, len(requests))
 	for i, r := range requests {

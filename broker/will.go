@@ -45,7 +45,7 @@ func (c *conn) publishWill() {
 		return
 	}
 	c.will = nil
-	defer c.srv.caught(c.log, "publishing the will")
+	defer c.caught("publishing the will")
 	if _, err := c.pub.publishChecked(w.topic, w.payload, w.qos, w.retain); err != nil {
 		c.srv.stats.publishRefused.Add(1)
 		c.srv.events.Refused(c.info, "will", w.topic, err.Error())
