@@ -1,4 +1,5 @@
 import { Checkbox, Skeleton } from '@mantine/core';
+import { useMediaQuery } from '@mantine/hooks';
 import { IconChevronDown, IconChevronUp } from '@tabler/icons-react';
 import { useQueries, keepPreviousData } from '@tanstack/react-query';
 import { useVirtualizer } from '@tanstack/react-virtual';
@@ -53,7 +54,8 @@ export function DataTable<T>({ columns, rows, rowKey, label, sort, onSort, selec
   const after = height === undefined ? 0 : virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
   const loaded = items.map((i) => rows.at(i.index)).filter((r) => r !== undefined);
   const all = loaded.length > 0 && loaded.every((r) => selected?.has(rowKey(r)));
-  const width = columns.reduce((sum, c) => sum + (c.width ?? 140), onSelect ? 40 : 0);
+  const desk = useMediaQuery('(min-width: 62.01em)', true, { getInitialValueInEffect: false });
+  const width = columns.reduce((sum, c) => sum + (c.wide && !desk ? 0 : c.width ?? 140), onSelect ? 40 : 0);
   const toggle = (keys: string[], on: boolean) => {
     const next = new Set(selected);
     for (const k of keys) if (on) next.add(k); else next.delete(k);
