@@ -41,7 +41,7 @@ const (
 func (t *txn) want(k *kind, query url.Values, p rest.Page) (w wanted, err error) {
 	w.Page = p
 	for name, values := range query {
-		if len(values) == 0 || values[0] == "" {
+		if len(values) == 0 || values[0] == "" || name == "sortBy" || name == "sortOrder" { // saved searches have members of these names
 			continue
 		}
 		f, err := t.fieldNamed(k, name)

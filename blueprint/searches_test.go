@@ -66,3 +66,15 @@ func TestSearch(t *testing.T) {
 		t.Errorf("Ann uses an admin's saved search: %d", a.status)
 	}
 }
+
+// A saved search has members called sortBy and sortOrder: a list that is sorted must not be filtered by them.
+func TestSavedSearchesSorted(t *testing.T) {
+	h := newHome(t)
+	for _, name := range []string{"b", "a"} {
+		h.must("tokenA", "POST", "/searches", map[string]any{"name": name, "kind": "device", "query": "x"})
+	}
+	list := results(h.must("tokenA", "GET", "/searches?sortBy=name&sortOrder=desc", nil))
+	if len(list) != 2 || list[0]["name"] != "b" {
+		t.Errorf("sorted: %v", list)
+	}
+}
