@@ -235,17 +235,3 @@ func (t *txn) loadRef(k *kind, r ref) (*object, error) {
 	}
 	return o, err
 }
-
-func keep(refs []ref, wanted func(ref) (bool, error)) ([]ref, error) {
-	kept := refs[:0]
-	for _, r := range refs {
-		ok, err := wanted(r)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			kept = append(kept, r)
-		}
-	}
-	return kept, nil
-}

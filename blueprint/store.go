@@ -43,13 +43,10 @@ const (
 const (
 	indexAll         = 0
 	indexDeletedWith = 1 // the kinds' own begin at 2
-
 )
 
 // ref finds an object and says its place in the order of creation.
 type ref [24]byte
-
-func (r ref) compare(other ref) int { return bytes.Compare(r[:], other[:]) }
 
 func (r ref) id() string { return idText(r[8:24]) }
 

@@ -54,7 +54,6 @@ type powerTest struct {
 	clock  int64
 	models [3]model
 	flying []flight // what is not acknowledged yet, in order
-	held   bool     // the disk's syncs wait
 	cuts   int
 	lost   string // what was acknowledged and is not there
 }
