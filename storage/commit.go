@@ -210,6 +210,7 @@ func (g *group) commit() {
 	g.db.counters.commits.Add(1)
 	g.db.counters.lastCommit.Store(int64(time.Since(start)))
 	g.db.grown()
+	g.db.stir()
 }
 
 func (g *group) commitEngine() (err error) {

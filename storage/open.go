@@ -40,7 +40,7 @@ func open(cfg Config, log *slog.Logger, m []migration) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{cfg: cfg, log: log, lock: lock, failed: make(chan struct{}), roomQuit: make(chan struct{})}
+	db := &DB{cfg: cfg, log: log, lock: lock, failed: make(chan struct{}), roomQuit: make(chan struct{}), stirred: make(chan struct{}, 1)}
 	db.commits.wake.L = &db.commits.mu
 	if err := db.load(m); err != nil {
 		return nil, errors.Join(err, db.release())

@@ -13,9 +13,9 @@ import (
 // A full disk must not be met in the middle of a write. So the store has room in hand: blocks reserved behind the end of its file, as much as
 // a checkpoint may need, and one spare journal file. When it can no longer get them, or is larger than Config.MaxBytes, it is full: it says so,
 // and its users turn new data away, while what makes room (deletes, acknowledgements, checkpoints) lives on what was reserved. It looks every
-// second whether there is room again.
+// second whether there is room again. While it is not full it looks when something was written: a store at rest has its reserve.
 
-// roomEvery is how often the store looks.
+// roomEvery is how often the store looks at most.
 const roomEvery = time.Second
 
 // room is the store's reserve. Owned by whoever holds mu.
@@ -45,6 +45,7 @@ func (db *DB) setFull(cause error) {
 	case cause != nil:
 		err := fmt.Errorf("%w: %w", ErrFull, cause)
 		if db.full.Swap(&err) == nil {
+			db.stir()
 			db.log.Error("store is full: new data is refused until there is room", "err", cause)
 			db.journal.wantCheckpoint() // it may give journal files back
 		}
@@ -54,15 +55,31 @@ func (db *DB) setFull(cause error) {
 // roomLoop looks for room: started by Open, ended by Close.
 func (db *DB) roomLoop() {
 	defer db.roomEnded.Done()
-	t := time.NewTicker(roomEvery)
+	t := time.NewTimer(roomEvery)
 	defer t.Stop()
 	for {
+		if db.Full() == nil {
+			select {
+			case <-db.roomQuit:
+				return
+			case <-db.stirred:
+			}
+		}
+		t.Reset(roomEvery)
 		select {
 		case <-db.roomQuit:
 			return
 		case <-t.C:
 			db.lookForRoom()
 		}
+	}
+}
+
+// stir has roomLoop look, within roomEvery: something was written, or the store has become full.
+func (db *DB) stir() {
+	select {
+	case db.stirred <- struct{}{}:
+	default:
 	}
 }
 

@@ -83,6 +83,7 @@ type DB struct {
 
 	room      room
 	roomQuit  chan struct{}
+	stirred   chan struct{} // something was written since roomLoop looked
 	roomEnded sync.WaitGroup
 
 	viewsMu sync.Mutex

@@ -80,6 +80,7 @@ func (j *Journal) written(g *gathering) {
 	if j.since.Add(n+frameHeaderLen) > j.db.cfg.CheckpointBytes {
 		j.wantCheckpoint()
 	}
+	j.db.stir()
 }
 
 // wantCheckpoint has the checkpointer run soon.
