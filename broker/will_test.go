@@ -1,6 +1,8 @@
 package broker_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -168,5 +170,36 @@ func TestPanicInTheWill(t *testing.T) {
 		}
 		c.Publish("a", "x", 1, 1)
 		c.ExpectAck(packet.PUBACK, 1)
+	})
+}
+
+// R09: many clients with large wills are cut off in the same moment. Each will is published once, and who listens gets all of them.
+func TestWillFlood(t *testing.T) {
+	inBubble(t, broker.Config{}, func(t *testing.T, b *bt.Broker) {
+		const clients = 200
+		sub, _ := b.Connect("sub", bt.Persistent)
+		sub.Subscribe("will/#", 1)
+		payload := strings.Repeat("x", 32<<10)
+		var dying []*bt.Client
+		for i := range clients {
+			c, _ := b.Connect(fmt.Sprint("c", i), bt.Will(fmt.Sprint("will/", i), payload, 1, false))
+			dying = append(dying, c)
+		}
+		for _, c := range dying {
+			_ = c.Conn.Close()
+		}
+		seen := map[string]int{}
+		for range clients {
+			var p packet.Publish
+			if err := p.Decode(sub.Next()); err != nil {
+				t.Fatal(err)
+			}
+			seen[string(p.Topic)]++
+			sub.Ack(packet.PUBACK, p.PacketID)
+		}
+		sub.ExpectNothing(quiet)
+		if len(seen) != clients {
+			t.Errorf("wills of %d clients came, of %d", len(seen), clients)
+		}
 	})
 }
