@@ -222,6 +222,7 @@ func TestSys(t *testing.T) {
 		takeInAnyOrder(t, c, []byte{0x90, 3, 0, 1, 1}, bt.Retained("$SYS/broker/clients/connected", "1", 0, 0))
 		second, _ := b.Connect("second", bt.Persistent)
 		second.Disconnect()
+		synctest.Wait()
 		sub("$SYS/broker/clients/+")
 		takeInAnyOrder(t, c, []byte{0x90, 3, 0, 1, 1}, bt.Retained("$SYS/broker/clients/connected", "1", 0, 0),
 			bt.Retained("$SYS/broker/clients/disconnected", "1", 0, 0), bt.Retained("$SYS/broker/clients/total", "2", 0, 0))
