@@ -78,7 +78,6 @@ func (db *DB) load(m []migration) error {
 		db.stopCommitter()
 		return err
 	}
-	db.lookForRoom()
 	db.roomEnded.Add(1)
 	go db.roomLoop()
 	return nil

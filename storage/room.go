@@ -58,6 +58,7 @@ func (db *DB) roomLoop() {
 	t := time.NewTimer(roomEvery)
 	defer t.Stop()
 	for {
+		db.lookForRoom()
 		if db.Full() == nil {
 			select {
 			case <-db.roomQuit:
@@ -70,7 +71,6 @@ func (db *DB) roomLoop() {
 		case <-db.roomQuit:
 			return
 		case <-t.C:
-			db.lookForRoom()
 		}
 	}
 }
