@@ -45,10 +45,12 @@ export function LogList({ rows, label, height = '100%', source = true, onTerm, e
     setCurrent(e.id);
     virtual.scrollToIndex(i);
     if (open) setOpen(e);
+    else scroll.current?.focus({ preventScroll: true }); // Enter is for the entry then, not for the button used last
   };
   const step = (by: number) => go((i) => i + by);
   const openCurrent = () => { const e = current !== null && rows.at(find(current)); if (e) setOpen(e); };
-  useHotkeys([['j', () => step(1)], ['k', () => step(-1)], ['Enter', openCurrent]], ['INPUT', 'TEXTAREA', 'SELECT', 'BUTTON', 'A']);
+  useHotkeys([['j', () => step(1)], ['k', () => step(-1)]]);
+  useHotkeys([['Enter', openCurrent]], ['INPUT', 'TEXTAREA', 'SELECT', 'BUTTON', 'A']);
   const key = (e: KeyboardEvent) => {
     const to = { ArrowDown: (i: number) => i + 1, ArrowUp: (i: number) => i - 1, PageDown: (i: number) => i + 15, PageUp: (i: number) => i - 15, Home: () => 0 }[e.key];
     if (to) { e.preventDefault(); go(to); }

@@ -100,7 +100,7 @@ function Examples() {
       {list.length === 0 ? <Empty icon={IconShieldQuestion} title="Nothing to ask about yet">Once there are devices and end users, this page explains what they may do.</Empty> : (
         <ul className="examples">{list.map(([text, q]) => <li key={text}><Anchor component={Link} to={`/access?${new URLSearchParams(q)}`} size="sm">{text}</Anchor></li>)}</ul>
       )}
-      <Text size="sm" c="dimmed" mt="md">Refusals in the <Anchor component={Link} to="/logs?q=tag:refused" underline="always" inherit>log</Anchor> lead here, too.</Text>
+      <Text size="sm" c="dimmed" mt="md">Refusals in the <Anchor component={Link} to="/logs?q=tag:refused" inherit style={{ textDecoration: 'underline' }}>log</Anchor> lead here, too.</Text>
     </Card>
   );
 }

@@ -75,11 +75,11 @@ function ClientDrawer({ id, onClose }: { id: string | null; onClose: () => void 
 
 function ClientFacts({ client: c, onGone }: { client: Schemas['MQTTClientAndSubscriptions']; onGone: () => void }) {
   const cache = useQueryClient();
-  const refresh = () => cache.invalidateQueries({ queryKey: ['mqtt'] });
+  const refresh = () => cache.invalidateQueries({ queryKey: ['mqtt', 'clients'] });
   const path = { params: { path: { id: c.id } } };
   const disconnect = async () => {
     if (!await confirm({ title: 'Disconnect this client?', body: 'It may connect again at once. Its session stays.', action: 'Disconnect' })) return;
-    if (await attempt(() => must(api.POST('/api/v1/messaging/clients/{id}/disconnect', { ...path, body: { reason: 'disconnected in the console' } })), 'Disconnected.')) void refresh();
+    if (await attempt(() => must(api.POST('/api/v1/messaging/clients/{id}/disconnect', { ...path, body: { reason: 'disconnected in the console' } })), 'Disconnected.')) { void refresh(); if (c.cleanSession) onGone(); } // a clean session goes with its connection
   };
   const clear = async () => {
     if (!await confirm({ title: 'Clear the session?', body: `Its ${plural(c.subscriptionCount, 'subscription')} and ${plural(c.queued + c.inflight, 'message')} that wait are dropped, and it is disconnected.`, action: 'Clear the session' })) return;
