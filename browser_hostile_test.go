@@ -7,10 +7,10 @@ import (
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 )
 
-// hostile is text that becomes a program where somebody takes it for markup, a link or a template.
-const hostile = `<img src=/x onerror=alert(1)>"><svg onload=alert(2)>'</script><script>alert(3)</script>{{7*7}}${alert(4)}`
+// everyTrick is text that becomes a program where somebody takes it for markup, a link or a template.
+const everyTrick = `<img src=/x onerror=alert(1)>"><svg onload=alert(2)>'</script><script>alert(3)</script>{{7*7}}${alert(4)}`
 
-const hostileLink = `javascript:alert(5)`
+const trickLink = `javascript:alert(5)`
 
 // Whatever devices and people call themselves and say is shown as text on every page, and does nothing (checklist P01): no
 // dialog opens, nothing is asked of another host, nothing breaks the content policy, for which the page is watched.
@@ -23,28 +23,28 @@ func TestBrowserHostileTextIsInert(t *testing.T) {
 		return cell(s.must(token, "POST", "/api/v1/"+path, body, key)["id"])
 	}
 
-	organizationTemplate := make("organizations/templates", "organizationTemplate", object{"name": hostile})
-	group := make("organizations", "organization", object{"organizationTemplateId": organizationTemplate, "name": hostile, "description": hostile, "city": hostile, "websiteAddress": hostileLink})
-	template := make("devices/templates", "deviceTemplate", object{"name": hostile})
+	organizationTemplate := make("organizations/templates", "organizationTemplate", object{"name": everyTrick})
+	group := make("organizations", "organization", object{"organizationTemplateId": organizationTemplate, "name": everyTrick, "description": everyTrick, "city": everyTrick, "websiteAddress": trickLink})
+	template := make("devices/templates", "deviceTemplate", object{"name": everyTrick})
 	make("devices/custom-fields", "deviceField", object{"deviceTemplateId": template, "name": "color", "fieldType": "string"})
 	make("channels/templates", "channelTemplate", object{"entityId": template, "entityType": "deviceTemplate", "name": "temp", "persistenceType": "timeSeries"})
-	device := make("devices", "device", object{"deviceTemplateId": template, "organizationId": group, "serialNumber": hostile[:60], "name": hostile,
-		"location": hostile, "color": hostile, "firmwareVersion": hostile[:30], "latitude": 42.3, "longitude": -71.1, "tags": []string{hostile[:40]}})
-	endUserTemplate := make("end-users/templates", "endUserTemplate", object{"name": hostile})
-	endUser := make("end-users", "endUser", object{"endUserTemplateId": endUserTemplate, "organizationId": group, "name": hostile, "address": hostile, "city": hostileLink})
-	make("access/roles", "role", object{"name": hostile[:60], "description": hostile, "permissions": []string{"devices:read"}})
-	make("searches", "savedSearch", object{"name": hostile[:60], "kind": "device", "q": "connected:true"})
-	make("applications", "application", object{"name": hostile[:60], "type": "endUser"})
+	device := make("devices", "device", object{"deviceTemplateId": template, "organizationId": group, "serialNumber": everyTrick[:60], "name": everyTrick,
+		"location": everyTrick, "color": everyTrick, "firmwareVersion": everyTrick[:30], "latitude": 42.3, "longitude": -71.1, "tags": []string{everyTrick[:40]}})
+	endUserTemplate := make("end-users/templates", "endUserTemplate", object{"name": everyTrick})
+	endUser := make("end-users", "endUser", object{"endUserTemplateId": endUserTemplate, "organizationId": group, "name": everyTrick, "address": everyTrick, "city": trickLink})
+	make("access/roles", "role", object{"name": everyTrick[:60], "description": everyTrick, "permissions": []string{"devices:read"}})
+	make("searches", "savedSearch", object{"name": everyTrick[:60], "kind": "device", "q": "connected:true"})
+	make("applications", "application", object{"name": everyTrick[:60], "type": "endUser"})
 
 	d := testDevice{account, device, s.secret(token, account, device, "device")}
 	c, _ := s.dial("tcp", device, d.id, d.secret)
 	s.done(c.Publish(d.topic("_log"), 1, false, fmt.Sprintf(`{"sourceId":%q,"sourceType":"deviceId","accountId":%q,"message":%s,"details":%s,"code":%s,"severity":"error","tags":[%s]}`,
-		device, account, quoteJS(hostile), quoteJS(hostile), quoteJS(hostile[:20]), quoteJS(hostile[:30]))), "log")
-	s.done(c.Publish(d.topic("temp"), 1, false, ","+hostile[:40]+",21.5,"+hostile), "point")
-	s.done(c.Publish(d.topic("_set/fields"), 1, false, `{"state":{"nosuch":`+quoteJS(hostile)+`}}`), "set fields")
+		device, account, quoteJS(everyTrick), quoteJS(everyTrick), quoteJS(everyTrick[:20]), quoteJS(everyTrick[:30]))), "log")
+	s.done(c.Publish(d.topic("temp"), 1, false, ","+everyTrick[:40]+",21.5,"+everyTrick), "point")
+	s.done(c.Publish(d.topic("_set/fields"), 1, false, `{"state":{"nosuch":`+quoteJS(everyTrick)+`}}`), "set fields")
 	admin := s.secret(token, account, accounts[0].AccountUserID, "accountUser")
 	a, _ := s.dial("tcp", "x<img src=/x onerror=alert(6)>", accounts[0].AccountUserID, admin, func(o *mqtt.ClientOptions) { o.SetCleanSession(false) })
-	s.done(a.Publish("free/<img src=z onerror=alert(7)>", 1, true, hostile), "retained")
+	s.done(a.Publish("free/<img src=z onerror=alert(7)>", 1, true, everyTrick), "retained")
 	eventually(t, "the log has it", func() bool { return s.logged(token, "onerror") })
 
 	p := s.browse()

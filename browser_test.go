@@ -326,6 +326,12 @@ func (p *page) shows(text string) bool {
 	return shown
 }
 
+// gone waits until a text is not to be seen any more.
+func (p *page) gone(text string) {
+	p.t.Helper()
+	p.until(fmt.Sprintf("the page shows no %q any more", text), func() bool { return !p.shows(text) })
+}
+
 func (p *page) until(what string, ok func() bool) {
 	p.t.Helper()
 	for end := time.Now().Add(browserWait); !ok(); time.Sleep(40 * time.Millisecond) {
