@@ -75,7 +75,8 @@ export default function MapPage() {
 // InView lists the devices of the part that shows.
 function InView({ places, box, chosen, onChoose }: { places: Place[]; box: Box | null; chosen: string; onChoose: (id: string) => void }) {
   const scroll = useRef<HTMLDivElement>(null);
-  const list = useMemo(() => places.filter((p) => !box || inside(p, box)).sort((a, b) => a.name.localeCompare(b.name)), [places, box]);
+  const sorted = useMemo(() => { const { compare } = new Intl.Collator(); return [...places].sort((a, b) => compare(a.name, b.name)); }, [places]);
+  const list = useMemo(() => (box ? sorted.filter((p) => inside(p, box)) : sorted), [sorted, box]);
   const virtual = useVirtualizer({ count: list.length, getScrollElement: () => scroll.current, estimateSize: () => 34, overscan: 10 });
   return (
     <>
