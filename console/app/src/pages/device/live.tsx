@@ -38,6 +38,7 @@ export default function Live({ device: d }: { device: Device }) {
   const [open, setOpen] = useState<Seen | null>(null);
   const [form, setForm] = useState<PayloadForm>('json');
   const [refused, setRefused] = useState<string | null>(null);
+  const [ready, setReady] = useState(false); // what is published from now on will be here
   const buffer = useRef<Seen[]>([]);
   const sent = useRef(new Map<string, string[]>());
   const connection = useMQTT(true, (m) => {
@@ -46,7 +47,7 @@ export default function Live({ device: d }: { device: Device }) {
     setTotal((n) => n + 1);
   });
   useEffect(() => {
-    void connection.subscribe(`${prefix}#`, 0).then(setRefused);
+    void connection.subscribe(`${prefix}#`, 0).then((reason) => { setRefused(reason); setReady(reason === null); });
   }, [prefix]);
   // Messages may come by the hundred a second: the list is drawn a few times a second.
   useEffect(() => {
@@ -61,7 +62,7 @@ export default function Live({ device: d }: { device: Device }) {
     <>
       <div className="card table-card grow">
         <div className="bar">
-          <span className="live-state"><span className={connection.state === 'connected' && !paused ? 'dot on' : connection.state === 'refused' ? 'dot bad' : 'dot warn'} />{paused ? 'Paused' : states[connection.state]}</span>
+          <span className="live-state"><span className={connection.state === 'connected' && !paused ? 'dot on' : connection.state === 'refused' ? 'dot bad' : 'dot warn'} />{paused ? 'Paused' : ready ? states[connection.state] : states.connecting}</span>
           <TextInput size="xs" placeholder="Filter by channel or payload" aria-label="Filter messages" value={filter} onChange={(e) => setFilter(e.currentTarget.value)} style={{ flex: '1 1 160px', maxWidth: 320 }} />
           <Text size="xs" c="dimmed" className="num">{paused ? `${count(waiting)} new` : filter.trim() ? `${count(shown.length)} of ${count(list.length)}` : count(total)}</Text>
           <span style={{ flex: 1 }} />
@@ -69,7 +70,7 @@ export default function Live({ device: d }: { device: Device }) {
           <Tooltip label="Clear the list"><ActionIcon aria-label="Clear the list" onClick={() => { setList([]); setTotal(0); buffer.current = []; }}><IconTrash size={16} /></ActionIcon></Tooltip>
         </div>
         <DataTable label="Messages" height="100%" rows={arrayRows(shown)} columns={columns} rowKey={(m) => String(m.id)} onRow={setOpen} current={open ? String(open.id) : undefined} empty={
-          <Empty icon={IconAntennaBars5} title={refused ?? (filter.trim() && list.length > 0 ? 'No message has this' : 'Waiting for messages')} action={filter.trim() ? <Button size="xs" variant="default" onClick={() => setFilter('')}>Show all</Button> : undefined}>
+          <Empty icon={IconAntennaBars5} title={refused ?? (filter.trim() && list.length > 0 ? 'No message has this' : ready ? 'Waiting for messages' : 'Connecting…')} action={filter.trim() ? <Button size="xs" variant="default" onClick={() => setFilter('')}>Show all</Button> : undefined}>
             {d.connected ? 'What the device publishes, and what it is sent, appears here as it comes.' : 'The device is offline. What it publishes appears here as soon as it connects.'}
           </Empty>} />
       </div>

@@ -23,9 +23,10 @@ export function Arrived({ device: d, secret }: { device: Device; secret: string 
     setLast(m);
     setCount((n) => n + 1);
   });
-  useEffect(() => { void connection.subscribe(`${prefix}#`, 0); }, [prefix]);
+  const [ready, setReady] = useState(false);
+  useEffect(() => { void connection.subscribe(`${prefix}#`, 0).then(() => setReady(true)); }, [prefix]);
   const test = channelsOf(d)[0];
-  const waiting = connection.state === 'connected' ? (d.connected ? 'It is connected. Waiting for its first message…' : 'Waiting for it to connect…') : 'Connecting this page…';
+  const waiting = ready && connection.state === 'connected' ? (d.connected ? 'It is connected. Waiting for its first message…' : 'Waiting for it to connect…') : 'Connecting this page…';
   return (
     <section className={last ? 'card step arrived' : 'card step'} aria-live="polite">
       <Step n={3} done={last !== null} title={last ? 'It has arrived' : 'See it arrive'} note={last ? <>{count === 1 ? 'The first message' : `${count} messages`}, the last at {clock(last.time)}.{d.connected ? ' The device is online.' : d.lastConnected ? <> It was connected <Ago time={d.lastConnected} />.</> : ''}</> : undefined} />
