@@ -262,7 +262,7 @@ func TestBrowserGroups(t *testing.T) {
 	p.fill("Type", "Farm "+hostile)
 	p.allow("409 (Conflict)")
 	p.button("Delete")
-	p.see("is in use by", "S-1")
+	p.see("is not empty: in it are 1 group (Stable) and 2 devices")
 	x.must(x.token, "POST", "/api/v1/searches", object{"accountId": x.account, "name": "Barns", "kind": "device", "query": "barn"}, "savedSearch")
 	p.open("/groups")
 	p.button("Barns")
