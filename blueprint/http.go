@@ -3,6 +3,7 @@ package blueprint
 import (
 	"github.com/labstack/echo/v4"
 
+	"xively/blueprint/search"
 	"xively/internal/fault"
 	"xively/internal/rest"
 )
@@ -84,6 +85,11 @@ func (r resource) list(c echo.Context) error {
 	}
 	if result.facets == nil {
 		return rest.List(c, r.k.many, shapes, result.total, page)
+	}
+	for name, buckets := range result.facets {
+		if buckets == nil { // no object has a value: an empty list, as the document says
+			result.facets[name] = []search.Bucket{}
+		}
 	}
 	return rest.ListWith(c, r.k.many, shapes, result.total, page, map[string]any{"facets": result.facets})
 }
