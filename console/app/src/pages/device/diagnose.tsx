@@ -79,7 +79,7 @@ function Timeline({ moments, prefix }: { moments: Diagnosis['timeline']; prefix:
                 <time className="num" dateTime={new Date(m.time).toISOString()} title={absolute(m.time)}>{clock(m.time).slice(0, 8)}</time>
                 <i aria-hidden="true" />
                 <span className="break">{prefix ? m.text.replaceAll(prefix, '') : m.text}</span>
-                {m.trouble ? <Badge size="sm" radius="sm" variant="light" color="yellow" tt="none">{m.trouble}</Badge> : m.severity && /warning|error|critical|alert|emergency/.test(m.severity) ? <SeverityMark severity={m.severity} /> : null}
+                {m.trouble ? <Badge size="sm" radius="sm" variant="default" tt="none" fw={500}>{m.trouble}</Badge> : m.severity && /warning|error|critical|alert|emergency/.test(m.severity) ? <SeverityMark severity={m.severity} /> : null}
               </div>
             </li>
           );

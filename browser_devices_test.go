@@ -1,0 +1,232 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// nasty is what a device may be called: markup, and the end of an attribute.
+const nasty = `"><img src=x onerror=alert(1)>`
+
+func TestBrowserDevices(t *testing.T) {
+	dir, accounts := newData(t, testEmail)
+	s := start(t, dir)
+	token, account := s.signIn(testEmail), accounts[0].AccountID
+	template := s.template(token, account)
+	for i, name := range []string{"Kitchen lamp", "Kitchen fan", "Garage door", nasty} {
+		s.must(token, "POST", "/api/v1/devices", object{"accountId": account, "deviceTemplateId": template, "serialNumber": fmt.Sprintf("SN-%d", i+1), "name": name, "firmwareVersion": fmt.Sprintf("1.%d", i%2)}, "device")
+	}
+	p := s.browse()
+	p.signIn(testEmail)
+	p.open("/devices")
+	p.see("4 devices", "Kitchen lamp", "Garage door", nasty)
+	p.accessible()
+
+	p.fill("Search devices", "kitchen")
+	p.see("2 matches")
+	p.gone("Garage door")
+	p.click("field", "Firmware: 1.1")
+	p.see("1 match", "Kitchen fan")
+	p.gone("Kitchen lamp")
+	if at := p.location(); !strings.Contains(at, "kitchen") || !strings.Contains(at, "1.1") {
+		t.Errorf("the address %q does not keep the search", at)
+	}
+	p.button("Saved searches")
+	p.button("Save this search")
+	p.fill("Name", "Fans")
+	p.button("Save")
+	p.gone("Save this search")
+	p.open("/devices")
+	p.button("Saved searches")
+	p.button("Fanskitchen")
+	p.see("1 match", "Kitchen fan")
+
+	p.open("/devices?q=kitchen")
+	p.see("2 matches")
+	p.click("field", "Select all rows in view")
+	p.see("2 devices chosen")
+	p.open("/devices")
+	p.button("Create device")
+	p.fill("Serial number", "SN-9")
+	p.accessible()
+	p.button("Create")
+	p.see("MQTT credentials", "The device has no secret yet")
+	p.open("/devices")
+	p.narrow()
+	p.fits()
+	p.dark()
+	p.accessible()
+}
+
+// pick puts a file into the page's file field.
+func (p *page) pick(path string) {
+	p.t.Helper()
+	p.run(chromedp.SetUploadFiles("input[type=file]", []string{path}, chromedp.NodeReady))
+}
+
+func TestBrowserImport(t *testing.T) {
+	dir, accounts := newData(t, testEmail)
+	s := start(t, dir)
+	token, account := s.signIn(testEmail), accounts[0].AccountID
+	s.template(token, account)
+	file := filepath.Join(t.TempDir(), "fleet.csv")
+	if err := os.WriteFile(file, []byte("Serial No;Device name;colour\nI-1;Lamp one;red\nI-2;\"<b>Lamp two</b>\";blue\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := s.browse()
+	p.signIn(testEmail)
+	p.open("/devices/import")
+	p.see("Drop a CSV file here")
+	p.accessible()
+	p.pick(file)
+	p.see("fleet.csv", "Serial number", "Choose the template")
+	p.choose("Template", "Default Device Template")
+	p.button("Dry run")
+	p.see("Dry run: nothing is changed yet", "would be created")
+	p.accessible()
+	p.button("Import 2 devices")
+	p.see("Imported", "2 secrets to download, once")
+	p.button("Download credentials") // until then, leaving the page asks whether it may
+	p.see("Download again")
+	p.open("/devices")
+	p.see("Lamp one", "<b>Lamp two</b>")
+}
+
+func TestBrowserDevice(t *testing.T) {
+	dir, accounts := newData(t, testEmail)
+	s := start(t, dir)
+	token, account := s.signIn(testEmail), accounts[0].AccountID
+	device := s.device(token, account, s.template(token, account), "first")
+	s.must(token, "PUT", "/api/v1/devices/"+device.id, object{"name": nasty}, "device")
+	c, _ := s.dial("tcp", device.id, device.id, device.secret)
+	p := s.browse()
+	p.signIn(testEmail)
+	p.open("/devices/" + device.id)
+	p.see(nasty, "Online since", "tcp", "no points yet")
+	p.button("Change Location")
+	p.fill("Location", "Roof")
+	p.button("Save")
+	p.gone("Cancel")
+	p.see("Roof")
+	s.done(c.Publish(device.topic("_set/fields"), 1, false, `{"state":{"firmwareVersion":"7.1"}}`), "publish")
+	p.see("7.1", "reported")
+	p.accessible()
+
+	p.tab("Live")
+	p.see("Waiting for messages")
+	s.done(c.Publish(device.topic("temp"), 1, false, `<img src=x onerror=alert(2)>`), "publish")
+	p.see("temp", "<img src=x onerror=alert(2)>")
+	s.done(c.Publish(device.topic("temp"), 1, false, ",,21.5,"), "publish")
+	p.see(",,21.5,")
+	p.fill("Payload", "22.25")
+	p.button("Publish")
+	p.see("1 published, each acknowledged by the server")
+	p.accessible()
+
+	p.tab("Overview")
+	p.see("22.25")
+	p.tab("Data")
+	p.see("Average", "Compare", "temp")
+	p.accessible()
+	p.tab("Logs")
+	p.see("Device connected")
+	p.tab("Diagnose")
+	p.see("What happened", "Flight recorder")
+	p.accessible()
+	p.tab("Access")
+	p.see(testEmail, "is an admin of the account of")
+	p.accessible()
+	p.tab("Credentials")
+	p.button("Make a code")
+	p.see("Works once")
+	p.button("New secret")
+	p.see("Make a new secret?")
+	p.button("Make a new secret")
+	p.see("The secret, shown only now")
+	p.accessible()
+	p.tab("Audit")
+	p.see("changed location")
+
+	p.button("More")
+	p.button("Delete…")
+	p.see("Delete this device?")
+	p.allow("404")
+	p.fill("Type", nasty)
+	p.button("Delete")
+	p.see("There is no device of this id")
+	p.button("Recover it")
+	p.see("Roof")
+	p.narrow()
+	p.fits()
+	p.dark()
+	p.accessible()
+}
+
+func TestBrowserFirstDevice(t *testing.T) {
+	dir, _ := newData(t, testEmail)
+	s := start(t, dir)
+	p := s.browse()
+	p.signIn(testEmail)
+	p.open("/first-device")
+	p.see("What is it?")
+	p.accessible()
+	p.button("Create it, with credentials")
+	p.see("Its credentials, shown only now", "Waiting for it to connect", "--cafile ca.pem")
+	secret := read[string](p, `document.querySelectorAll('.credentials pre')[1].textContent`)
+	id := read[string](p, `document.querySelectorAll('.credentials pre')[0].textContent`)
+	p.accessible()
+	token := s.signIn(testEmail)
+	device := s.must(token, "GET", "/api/v1/devices/"+id, nil, "device")
+	c, _ := s.dial("tls", id, id, secret)
+	s.done(c.Publish(fmt.Sprintf("xi/blue/v1/%s/d/%s/temperature", device["accountId"], id), 1, false, "20.25"), "publish")
+	p.see("It has arrived", "20.25")
+	p.tab("Node.js")
+	p.see("import mqtt from 'mqtt'", secret)
+	p.accessible()
+	p.narrow()
+	p.fits()
+	p.link("Open the device")
+	p.see("Online since")
+}
+
+func TestBrowserModel(t *testing.T) {
+	dir, accounts := newData(t, testEmail)
+	s := start(t, dir)
+	token, account := s.signIn(testEmail), accounts[0].AccountID
+	template := s.template(token, account)
+	s.device(token, account, template, "first")
+	p := s.browse()
+	p.signIn(testEmail)
+	p.open("/model/devices/" + template)
+	p.see("1 device", "temp", "Form of a new device")
+	p.accessible()
+	p.button("Field")
+	p.fill("Name", "floor")
+	p.see("1 device") // what it would do
+	p.accessible()
+	p.button("Add")
+	p.gone("New field")
+	p.see("floor")
+	p.button("Channel")
+	p.fill("Name", "door")
+	p.button("Add")
+	p.gone("New channel")
+	p.see("door")
+	p.button("More")
+	p.button("Delete…")
+	p.see("cannot be deleted")
+	p.button("I see")
+	p.button("New template")
+	p.fill("Name", nasty)
+	p.button("Create")
+	p.see("No channels yet", nasty)
+	p.open("/model/end-users")
+	p.see("Default End User Template")
+	p.narrow()
+	p.fits()
+}
