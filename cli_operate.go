@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"xively/operate"
+	"xively/internal/operate"
 )
 
 // The commands that operate a server: how it is, backups, limits.

@@ -16,8 +16,8 @@ import (
 	"xively/blueprint"
 	"xively/broker"
 	"xively/identity"
+	"xively/internal/operate"
 	"xively/logging"
-	"xively/operate"
 	"xively/storage"
 	"xively/timeseries"
 )

@@ -48,7 +48,7 @@ var mayImport = map[string]struct {
 	"identity":          {"storage internal/* broker/topic", "siblings meet in the root only, so that each can be read and tested alone"},
 	"logging":           {"storage internal/* broker/topic", "siblings meet in the root only, so that each can be read and tested alone"},
 	"timeseries":        {"storage internal/* broker/topic", "siblings meet in the root only, so that each can be read and tested alone"},
-	"operate":           {"storage internal/*", "siblings meet in the root only: figures come through operate.Source"},
+	"internal/operate":  {"storage internal/*", "siblings meet in the root only: figures come through operate.Source"},
 	"console":           {"internal/rest", "the console is files; what it shows comes over REST like for anybody else"},
 	"internal/rest":     {"internal/fault internal/auth", "REST habits are shared by the modules and must not know any of them"},
 	"internal/openapi":  {"", "the document says what the platform answers; that it is so, the tests of the root see"},

@@ -16,9 +16,9 @@ import (
 
 	"xively/identity"
 	"xively/internal/auth"
+	"xively/internal/operate"
 	"xively/internal/rest"
 	"xively/logging"
-	"xively/operate"
 )
 
 // figures answers the questions of operate with what the modules know (operate.Source).

@@ -16,8 +16,8 @@ import (
 	"xively/broker"
 	"xively/identity"
 	"xively/internal/auth"
+	"xively/internal/operate"
 	"xively/logging"
-	"xively/operate"
 	"xively/storage"
 	"xively/timeseries"
 )
