@@ -163,3 +163,6 @@ func (s *Server) InMemory(account, clientID string) (memory, all int) {
 	}
 	return memory, all
 }
+
+// RaceEnabled is for the tests outside of the package.
+const RaceEnabled = raceEnabled
