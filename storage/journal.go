@@ -122,7 +122,7 @@ func (j *Journal) start() {
 }
 
 // overdue is how many checkpoints may be due before Begin waits for one to end.
-const overdue = 2
+const overdue = 4
 
 // Begin opens a batch. It blocks while the backlog is over Config.BacklogBytes, while a checkpoint freezes memory, and
 // while checkpoints cannot keep up. A goroutine may have one batch open at a time. It must hold no lock that a Freeze
