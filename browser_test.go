@@ -105,8 +105,15 @@ func (s *testServer) browse() *page {
 			s.t.Errorf("the page: %s", f)
 		}
 	})
-	p.run(send(network.Enable, network.EnableParams{}), send(cdplog.Enable, cdp.Empty{}), send(runtime.Enable, cdp.Empty{}), chromedp.EmulateViewport(1440, 900))
+	p.run(send(network.Enable, network.EnableParams{}), send(cdplog.Enable, cdp.Empty{}), send(runtime.Enable, cdp.Empty{}), media("light"), chromedp.EmulateViewport(1440, 900))
 	return p
+}
+
+// media is what the page is told of the person before it: the colours, and that nothing is to move, so that no test looks at a
+// page in between.
+func media(scheme string) chromedp.Action[chromedp.Void] {
+	return send(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
 }
 
 // watch is called for each event of the tab.
@@ -172,10 +179,7 @@ func (p *page) run(actions ...chromedp.Action[chromedp.Void]) {
 
 // narrow makes the window a phone's, dark makes the page dark.
 func (p *page) narrow() { p.t.Helper(); p.run(chromedp.EmulateViewport(375, 812)) }
-func (p *page) dark() {
-	p.t.Helper()
-	p.run(send(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}}))
-}
+func (p *page) dark()   { p.t.Helper(); p.run(media("dark")) }
 
 func (p *page) open(path string) { p.t.Helper(); p.run(chromedp.Navigate(p.base + path)) }
 
@@ -370,6 +374,10 @@ func (p *page) accessible() {
 		p.t.Logf("accessibility not looked at: no %s (npm ci in console/app)", at)
 		return
 	}
+	p.until("nothing moves on the page", func() bool {
+		still, _ := look[bool](p, `document.getAnimations().every((a) => a.playState !== 'running')`)
+		return still
+	})
 	p.run(chromedp.Evaluate[chromedp.Void](string(axe) + ";0"))
 	found := p.eval(`axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'], resultTypes: ['violations']}).then(r => r.violations.map(v =>
 	  v.id + ': ' + v.help + ': ' + v.nodes.slice(0, 3).map(n => n.target.join(' ') + ' ' + n.html.slice(0, 160) + ' ' + (n.any[0]?.message ?? '')).join(' | ')))`)
