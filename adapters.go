@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"net"
 	"strings"
@@ -30,7 +31,7 @@ type authenticator struct {
 // tokenUser is the user name that says that the password is a sign-in token.
 const tokenUser = "Auth:JWT"
 
-func (a authenticator) Authenticate(ctx context.Context, clientID, user string, password []byte, _ net.Addr) (auth.Principal, error) {
+func (a authenticator) Authenticate(ctx context.Context, clientID, user string, password []byte, _ *x509.Certificate, _ net.Addr) (auth.Principal, error) {
 	switch {
 	case user == tokenUser:
 		return a.identity.VerifyFresh(ctx, string(password))

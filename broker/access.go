@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"crypto/x509"
 	"net"
 	"time"
 
@@ -15,9 +16,12 @@ type Authenticator interface {
 	//
 	// With an error the Principal says who the client claims to be, as far as that is known: for the log of that account, nothing else.
 	//
+	// peer is the certificate that the client showed in its TLS handshake, nil for none. The client holds its key; who signed it was
+	// not checked, nor whether it is valid now.
+	//
 	// Errors are *fault.Error: Unauthenticated gives CONNACK 0x04, Forbidden 0x05, Unavailable and TooMany 0x03. The message goes
 	// to the log, never to the client.
-	Authenticate(ctx context.Context, clientID, user string, password []byte, remote net.Addr) (auth.Principal, error)
+	Authenticate(ctx context.Context, clientID, user string, password []byte, peer *x509.Certificate, remote net.Addr) (auth.Principal, error)
 }
 
 // Authorizer judges topics. An answer is kept for as long as Epoch stays the same, so that no PUBLISH costs a look-up.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -124,7 +125,7 @@ func (s *Server) connect(stream io.ReadWriteCloser, w *wire, info ConnInfo, p *p
 	ctx, cancel := context.WithTimeout(s.stopped, s.cfg.ConnectTimeout)
 	defer cancel()
 	login := func() (auth.Principal, error) {
-		return s.authn.Authenticate(ctx, info.ClientID, user, password, w.RemoteAddr())
+		return s.authn.Authenticate(ctx, info.ClientID, user, password, peerOf(stream), w.RemoteAddr())
 	}
 	epoch := s.authz.Epoch()
 	who, err := login()
@@ -355,6 +356,14 @@ func tlsOf(stream any) (tls.ConnectionState, bool) {
 		return tlsOf(t.ws.NetConn())
 	}
 	return tls.ConnectionState{}, false
+}
+
+// peerOf returns the certificate that the client showed, nil for none.
+func peerOf(stream any) *x509.Certificate {
+	if t, ok := tlsOf(stream); ok && len(t.PeerCertificates) > 0 {
+		return t.PeerCertificates[0]
+	}
+	return nil
 }
 
 func randomText() string {

@@ -3,6 +3,7 @@ package broker
 import (
 	"bufio"
 	"context"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,7 +20,7 @@ import (
 // open doors: everybody may do everything.
 type anybody struct{}
 
-func (anybody) Authenticate(_ context.Context, id, _ string, _ []byte, _ net.Addr) (auth.Principal, error) {
+func (anybody) Authenticate(_ context.Context, id, _ string, _ []byte, _ *x509.Certificate, _ net.Addr) (auth.Principal, error) {
 	return auth.Principal{Kind: auth.Device, AccountID: "a", ID: id}, nil
 }
 func (anybody) Epoch() uint64                             { return 1 }

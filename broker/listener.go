@@ -29,10 +29,12 @@ func (s *Server) ServeConn(nc net.Conn) {
 	s.serve(w, w, "tcp", nil)
 }
 
-// ServeTLS accepts MQTT connections over TLS. A client may name the protocol mqtt in its handshake (ALPN) and need not.
+// ServeTLS accepts MQTT connections over TLS. A client may name the protocol mqtt in its handshake (ALPN) and need not. It is asked for
+// a certificate and need not have one; of whom it came is the Authenticator's business.
 func (s *Server) ServeTLS(ln net.Listener, tc *tls.Config) error {
+	tc = tc.Clone()
+	tc.ClientAuth = tls.RequestClientCert
 	if len(tc.NextProtos) > 0 { // an empty list takes whatever clients name
-		tc = tc.Clone()
 		tc.NextProtos = slices.Concat([]string{"mqtt"}, tc.NextProtos)
 	}
 	return s.acceptFrom(ln, func(w *wire) {
@@ -44,10 +46,18 @@ func (s *Server) ServeTLS(ln net.Listener, tc *tls.Config) error {
 
 // ServeShared accepts TLS connections and tells MQTT from HTTP: by the protocol that the client named in the handshake (ALPN), or else by
 // its first byte, which in MQTT is CONNECT's and in HTTP is a letter. HTTP connections are h's; it must be served nowhere else with
-// this listener.
+// this listener. Only clients that may speak MQTT are asked for a certificate: a browser would ask its user which one to show.
 func (s *Server) ServeShared(ln net.Listener, tc *tls.Config, h *http.Server) error {
 	tc = tc.Clone()
 	tc.NextProtos = slices.Concat([]string{"h2", "http/1.1", "mqtt"}, tc.NextProtos)
+	asking := tc.Clone()
+	asking.ClientAuth = tls.RequestClientCert
+	tc.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if len(hello.SupportedProtos) == 0 || slices.Contains(hello.SupportedProtos, "mqtt") {
+			return asking, nil
+		}
+		return nil, nil
+	}
 	web := &handedListener{addr: ln.Addr(), conns: make(chan net.Conn), closed: make(chan struct{})}
 	var serving sync.WaitGroup
 	defer serving.Wait()

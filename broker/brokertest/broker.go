@@ -5,6 +5,7 @@ package brokertest
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net"
@@ -117,7 +118,7 @@ func (r *Rules) Allow(filter string) {
 }
 
 // Authenticate implements broker.Authenticator.
-func (r *Rules) Authenticate(_ context.Context, clientID, user string, password []byte, _ net.Addr) (auth.Principal, error) {
+func (r *Rules) Authenticate(_ context.Context, clientID, user string, password []byte, _ *x509.Certificate, _ net.Addr) (auth.Principal, error) {
 	if string(password) == "wrong" {
 		return auth.Principal{}, fault.New(fault.Unauthenticated, "unknown user or wrong password")
 	}
