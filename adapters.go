@@ -31,10 +31,12 @@ type authenticator struct {
 // tokenUser is the user name that says that the password is a sign-in token.
 const tokenUser = "Auth:JWT"
 
-func (a authenticator) Authenticate(ctx context.Context, clientID, user string, password []byte, _ *x509.Certificate, _ net.Addr) (auth.Principal, error) {
+func (a authenticator) Authenticate(ctx context.Context, clientID, user string, password []byte, peer *x509.Certificate, _ net.Addr) (auth.Principal, error) {
 	switch {
 	case user == tokenUser:
 		return a.identity.VerifyFresh(ctx, string(password))
+	case peer != nil && len(password) == 0:
+		return a.directory.AuthenticateCertificate(ctx, clientID, user, peer)
 	case user == "" && password == nil && a.anonymous != "":
 		return auth.Principal{Kind: auth.Anonymous, AccountID: a.anonymous}, nil
 	}
@@ -244,7 +246,7 @@ func (e events) Changed(c blueprint.Change) {
 	}
 	switch {
 	case c.OwnerID != "" && c.Action == "update":
-		entry.Message += " has a new secret; the old one is not valid any more"
+		entry.Message += " has a new secret or certificate; the old one is not valid any more"
 		entry.Severity = logging.Notice
 	case c.Action == "delete":
 		entry.Message += " deleted"

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 
@@ -199,6 +200,7 @@ func newTemplatesCreateCommand() *cobra.Command {
 		server   serverFlags
 		out      output
 		channels []string
+		method   string
 	)
 	cmd := &cobra.Command{
 		Use:   "create NAME [--channel NAME:timeSeries]…",
@@ -212,7 +214,7 @@ func newTemplatesCreateCommand() *cobra.Command {
 				return err
 			}
 			template, err := c.one(cmd.Context(), http.MethodPost, "/api/v1/devices/templates",
-				object{"accountId": c.AccountID, "name": args[0]}, "deviceTemplate")
+				object{"accountId": c.AccountID, "name": args[0], "authenticationMethod": method}, "deviceTemplate")
 			if err != nil {
 				return err
 			}
@@ -235,6 +237,7 @@ func newTemplatesCreateCommand() *cobra.Command {
 	server.register(cmd)
 	out.register(cmd)
 	cmd.Flags().StringArrayVar(&channels, "channel", nil, "a `NAME[:timeSeries]` to add; repeat for more")
+	cmd.Flags().StringVar(&method, "authentication", "password", "how its devices sign in: password or certificate; cannot be changed later")
 	return cmd
 }
 
@@ -276,17 +279,23 @@ func newCredentialsCommand() *cobra.Command {
 		server serverFlags
 		out    output
 		kind   string
+
+		certificate string
 	)
 	create := &cobra.Command{
 		Use:   "create ID",
 		Short: "Make a new MQTT secret for a device (or another entity) and print it, once",
 		Long: `Make a new MQTT secret. An earlier secret of the same entity stops working. Connect with the entity's id as user
-name and the secret as password.`,
+name and the secret as password. With --certificate the device's certificate is registered instead, and an earlier one stops
+working: connect over TLS with it, the id as client id and no user name.`,
 		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := server.signedIn()
 			if err != nil {
 				return err
+			}
+			if certificate != "" {
+				return registerCertificate(cmd, c, out, args[0], certificate)
 			}
 			made, err := createCredential(cmd, c, args[0], kind)
 			if err != nil {
@@ -298,8 +307,23 @@ name and the secret as password.`,
 	server.register(create)
 	out.register(create)
 	create.Flags().StringVar(&kind, "type", "device", "what the id is: device, endUser or accountUser")
+	create.Flags().StringVar(&certificate, "certificate", "", "PEM file with the certificate of a device whose template wants one, in place of a secret")
 	cmd.AddCommand(create)
 	return cmd
+}
+
+func registerCertificate(cmd *cobra.Command, c *client, out output, id, path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	made, err := c.one(cmd.Context(), http.MethodPost, "/api/v1/access/mqtt-credentials",
+		object{"accountId": c.AccountID, "entityId": id, "entityType": "device", "certificate": string(text)}, "mqttCredential")
+	if err != nil {
+		return err
+	}
+	return out.one(cmd.OutOrStdout(), made, column{"CLIENT ID", "entityId"}, column{"CERTIFICATE SHA-256", "certificateSha256"},
+		column{"VALID UNTIL", "certificateNotAfter"})
 }
 
 func createCredential(cmd *cobra.Command, c *client, id, kind string) (object, error) {

@@ -42,6 +42,8 @@ type secrets struct {
 	Credential string   `json:"credential"`
 	Hashes     [][]byte `json:"hashes"`        // newest first; none when the credential was deleted
 	Old        []byte   `json:"old,omitempty"` // a device's secret before: it opens nothing, and tells why a device is refused
+
+	Certificate *registration `json:"certificate,omitempty"` // in place of Hashes (certificate.go)
 }
 
 func credentialKind() *kind {
@@ -59,14 +61,19 @@ func credentialKind() *kind {
 			t.revokeSecrets(new.text("entityId"))
 			t.revokeCredential(new, "the MQTT credential was deleted")
 		},
-		decorate: func(_ *txn, o *object, out map[string]any) error {
+		decorate: func(t *txn, o *object, out map[string]any) error {
 			out["ownedById"] = o.Values["entityId"]
-			return nil
+			known, err := loadSecrets(t.tx, o.text("entityId"))
+			for name, v := range known.Certificate.members() {
+				out[name] = v
+			}
+			return err
 		},
 	}
 }
 
-// issue makes an entity's credential, or rotates the one it has, and returns it with its secret: the only time it is seen.
+// issue makes an entity's credential, or rotates the one it has, and returns it with its secret: the only time it is seen. A
+// device whose template wants a certificate has the one that was sent registered and gets no secret.
 func (t *txn) issue(in map[string]any) (map[string]any, error) {
 	k := t.byName["mqttCredential"]
 	wanted := &object{}
@@ -84,6 +91,10 @@ func (t *txn) issue(in map[string]any) (map[string]any, error) {
 	if err := t.permit(issueCredential, entityKind, entity); err != nil {
 		return nil, err
 	}
+	cert, err := t.certificateSent(entityKind, entity, in["certificate"])
+	if err != nil {
+		return nil, err
+	}
 	caller := t.who
 	t.who = nil // the credential is the platform's own work from here
 	defer func() { t.who = caller }()
@@ -91,7 +102,12 @@ func (t *txn) issue(in map[string]any) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	secret, err := t.addSecret(entityKind, entity, o)
+	secret := ""
+	if cert != nil {
+		err = t.register(entity, o, registrationOf(cert))
+	} else {
+		secret, err = t.addSecret(entityKind, entity, o)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +120,9 @@ func (t *txn) issue(in map[string]any) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	shape["secret"] = secret
+	if cert == nil {
+		shape["secret"] = secret
+	}
 	return shape, nil
 }
 
@@ -173,7 +191,8 @@ func (t *txn) revokeSecrets(entityID string) {
 		t.dropSecrets(entityID)
 		return
 	}
-	s.Old, s.Hashes, s.Credential = s.old(), nil, ""
+	t.unregister(s.Certificate)
+	s.Old, s.Hashes, s.Credential, s.Certificate = s.old(), nil, "", nil
 	_ = t.putSecrets(entityID, s) // it encodes
 }
 
@@ -184,6 +203,9 @@ func newSecret() string {
 }
 
 func (t *txn) dropSecrets(entityID string) {
+	if s, err := loadSecrets(t.tx, entityID); err == nil {
+		t.unregister(s.Certificate)
+	}
 	id, _ := parseID(entityID)
 	t.tx.Bucket(secretsBucket).Delete(id[:])
 }
@@ -271,6 +293,8 @@ func (s *secrets) whyRefused(presented []byte) error {
 		return fmt.Errorf("the %s is deleted", what)
 	case len(s.Old) > 0 && subtle.ConstantTimeCompare(s.Old, sum[:]) == 1 && len(s.Hashes) > 0:
 		return errors.New("this secret was replaced by a newer one")
+	case s.Certificate != nil:
+		return errors.New("its template wants a certificate; a secret opens nothing")
 	case s.AccountID != "" && len(s.Hashes) == 0:
 		return errors.New("its MQTT credential was deleted")
 	case len(presented) == 0:

@@ -42,6 +42,9 @@ func (t *txn) deviceChanged(old, new *object) {
 	case back(old, new), old.text("deviceTemplateId") != new.text("deviceTemplateId"), old.text("organizationId") != new.text("organizationId"):
 		t.newEpoch = true
 	}
+	if old != nil && new != nil && old.text("deviceTemplateId") != new.text("deviceTemplateId") {
+		t.methodChanged(old, new)
+	}
 }
 
 func (t *txn) decorateDevice(o *object, out map[string]any) error {

@@ -61,6 +61,8 @@ type exportLine struct {
 	Hashes     [][]byte       `json:"hashes,omitempty"`
 	Seen       *lastSeen      `json:"seen,omitempty"`    // of a device
 	Expires    int64          `json:"expires,omitempty"` // of an association code
+
+	Certificate *registration `json:"certificate,omitempty"` // of secrets, in place of hashes
 }
 
 // Lines that are no objects: a person, the hashes of an entity's secrets, that of a device's association code.
@@ -206,7 +208,8 @@ func (t *txn) exportLines(lines []exportLine, k *kind, o *object, withSecrets bo
 	case "mqttCredential":
 		entity := o.text("entityId")
 		known, err := loadSecrets(t.tx, entity)
-		return append(lines, l, exportLine{Kind: secretsKind, ID: entity, Entity: known.Kind, Credential: o.ID, Hashes: known.Hashes}), err
+		return append(lines, l, exportLine{Kind: secretsKind, ID: entity, Entity: known.Kind, Credential: o.ID, Hashes: known.Hashes,
+			Certificate: known.Certificate}), err
 	}
 	return append(lines, l), nil
 }

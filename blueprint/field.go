@@ -251,7 +251,7 @@ func (t *txn) assignFields(k *kind, fields []field, old, o *object, in map[strin
 		if err != nil {
 			return err
 		}
-		if f.fixed && old != nil && !reflect.DeepEqual(parsed, old.Values[f.name]) {
+		if f.fixed && old != nil && !reflect.DeepEqual(f.orDefault(parsed), f.orDefault(old.Values[f.name])) {
 			return fault.Field(f.name, "This cannot be changed after the %s is made.", k.title)
 		}
 		o.set(f.name, parsed)
@@ -266,6 +266,14 @@ func (t *txn) assignFields(k *kind, fields []field, old, o *object, in map[strin
 		}
 	}
 	return nil
+}
+
+// orDefault is what a choice that is not set stands for.
+func (f *field) orDefault(v any) any {
+	if v == nil && f.choices != nil && !f.required {
+		return f.choices[0]
+	}
+	return v
 }
 
 // complete refuses an object that lacks a required value. old is nil on create. What was made before its template

@@ -3,6 +3,7 @@ package blueprint
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -417,7 +418,8 @@ func (im *restoring) secrets(t *txn, l numbered) error {
 		return fault.New(fault.Invalid, "%s has no secrets.", quote(l.Entity))
 	}
 	entity, credential := im.here(l.ID), im.here(l.Credential)
-	if _, err := t.find(k, entity); err != nil {
+	owner, err := t.find(k, entity)
+	if err != nil {
 		return err
 	}
 	if _, err := t.find(t.byName["mqttCredential"], credential); err != nil {
@@ -426,6 +428,15 @@ func (im *restoring) secrets(t *txn, l numbered) error {
 	if err := checkHashes(l.Hashes); err != nil {
 		return err
 	}
+	method, err := t.methodOf(owner.text("deviceTemplateId")) // people have none
+	switch {
+	case err != nil:
+		return err
+	case l.Certificate != nil:
+		return im.certificate(t, owner, method, credential, l.Certificate)
+	case method == byCertificate && len(l.Hashes) > 0:
+		return fault.New(fault.Invalid, "%s signs in with a certificate, not with a secret.", quote(entity))
+	}
 	value, err := json.Marshal(secrets{Kind: l.Entity, AccountID: t.account, Credential: credential, Hashes: l.Hashes[:min(len(l.Hashes), secretsOfUser)]})
 	if err != nil {
 		return fmt.Errorf("secrets of %s: encode: %w", entity, err)
@@ -433,6 +444,19 @@ func (im *restoring) secrets(t *txn, l numbered) error {
 	id, _ := parseID(entity)
 	t.tx.Bucket(secretsBucket).Put(id[:], value)
 	return nil
+}
+
+// certificate registers a device's. One that another device has here already stays with that: a file takes nothing from others.
+func (im *restoring) certificate(t *txn, device *object, method, credential string, r *registration) error {
+	switch {
+	case method != byCertificate:
+		return fault.New(fault.Invalid, "%s signs in with a secret, not with a certificate.", quote(device.ID))
+	case len(r.Hash) != sha256.Size:
+		return fault.New(fault.Invalid, "The SHA-256 of a certificate has %d bytes.", sha256.Size)
+	case t.certificateTaken(device.ID, r):
+		return nil
+	}
+	return t.register(device, &object{ID: credential, Values: map[string]any{"entityId": device.ID, "entityType": "device"}}, r)
 }
 
 func (im *restoring) code(t *txn, l numbered) error {

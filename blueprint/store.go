@@ -23,6 +23,7 @@ import (
 //	                     account kind 01 parent 00 ref          -> … deleted along with parent
 //	blueprint.counts     account kind                           -> u64, how many live ones
 //	blueprint.secrets    entity id                              -> JSON of secrets (credential.go)
+//	blueprint.certificates  SHA-256 of a certificate            -> id of the device (certificate.go); of all accounts
 //	blueprint.seen       device id                              -> JSON of lastSeen (connection.go)
 //	blueprint.deleted    when (8) kind account id               -> nothing; deleted by themselves, to be purged (purge.go)
 //	blueprint.expiries   when (8) grant id                      -> nothing (expiry.go)

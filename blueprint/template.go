@@ -46,9 +46,13 @@ func accountUserTemplateKind() *kind {
 func deviceTemplateKind() *kind {
 	return &kind{
 		code: 4, one: "deviceTemplate", many: "deviceTemplates", path: "/devices/templates", title: "device template",
-		fields: append(append(templateFields(), field{name: "freeTopics", kind: list, most: maxTopicBytes, check: checkFreeTopics}),
+		fields: append(append(templateFields(), field{name: "freeTopics", kind: list, most: maxTopicBytes, check: checkFreeTopics},
+			field{name: "authenticationMethod", fixed: true, choices: []string{byPassword, byCertificate}}),
 			retentionFields()...),
 		decorate: func(t *txn, o *object, out map[string]any) error {
+			if out["authenticationMethod"] == nil { // older than the choice
+				out["authenticationMethod"] = byPassword
+			}
 			channels, err := t.templateChannels(o.ID)
 			if err != nil {
 				return err
