@@ -128,13 +128,22 @@ func (p *powerTest) life() {
 	}
 	// From here on nothing is acknowledged, and a checkpoint that is under way stands still.
 	p.disk.Hold(true)
-	for range p.r.IntN(6) {
-		p.fly()
+	flown := make(chan struct{})
+	go func() {
+		defer close(flown)
+		for range p.r.IntN(6) {
+			p.fly()
+		}
+	}()
+	select {
+	case <-flown:
+	case <-time.After(time.Second): // the journal waits for the checkpoint; it is told of the power below
 	}
 	if err := p.disk.PowerOff(); err != nil {
 		p.t.Fatal(err)
 	}
 	p.disk.Hold(false)
+	<-flown
 	_ = p.db.Close() // it says that the power is off
 	if err := p.disk.PowerOn(p.r); err != nil {
 		p.t.Fatal(err)
