@@ -129,18 +129,14 @@ func (db *DB) Close() error {
 }
 
 func (db *DB) close() error {
-	db.stopLooking()
-	err := db.journal.close()
-	db.stopCommitter()
-	return errors.Join(err, db.release())
-}
-
-func (db *DB) stopLooking() {
 	close(db.roomQuit)
 	db.roomEnded.Wait()
-	if db.room.file != nil {
+	err := db.journal.close()
+	db.stopCommitter()
+	if db.room.file != nil { // by now: the last checkpoint's commits look for room, too
 		_ = db.room.file.Close()
 	}
+	return errors.Join(err, db.release())
 }
 
 func (db *DB) stopCommitter() {
