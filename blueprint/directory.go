@@ -280,7 +280,7 @@ func (t *txn) uniquely(k *kind, o *object) error {
 	return nil
 }
 
-// unreferenced refuses a delete while others than owned objects refer to o, and says how many of what, the first by name.
+// unreferenced refuses a delete while others than owned objects refer to o, and says how many of what, and names the first few.
 func (t *txn) unreferenced(k *kind, o *object) error {
 	var users []string
 	for _, kk := range t.kinds {

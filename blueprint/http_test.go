@@ -377,8 +377,9 @@ func TestOrganizationTree(t *testing.T) {
 		w.make(w.a, "/devices", map[string]any{"deviceTemplateId": device, "serialNumber": fmt.Sprint("D-", i), "organizationId": root})
 	}
 	w.make(w.a, "/end-users", map[string]any{"name": "Ann", "organizationId": root})
-	want := "The group “root 2” is not empty: in it are 1 group (level 1), 5 devices (D-0, D-1, D-2, …) and 1 end user (Ann). Move or delete those first."
-	if a := w.call("tokenA", "DELETE", "/organizations/"+root, nil); a.status != 409 || a.body["message"] != want {
+	// Which three devices are named is open: what was created in one millisecond stands in the order of its ids.
+	want := regexp.MustCompile(`^The group “root 2” is not empty: in it are 1 group \(level 1\), 5 devices \(D-[0-4], D-[0-4], D-[0-4], …\) and 1 end user \(Ann\)\. Move or delete those first\.$`)
+	if a := w.call("tokenA", "DELETE", "/organizations/"+root, nil); a.status != 409 || !want.MatchString(fmt.Sprint(a.body["message"])) {
 		t.Errorf("delete of an organization that is not empty: got %d %s, want 409 %s", a.status, a.text, want)
 	}
 }
