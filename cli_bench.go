@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"encoding/csv"
 	"fmt"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"xively/internal/bench"
+	"xively/internal/dial"
 )
 
 // benchOptions are the flags of `xively bench`.
@@ -136,30 +136,18 @@ func readFleet(path, topic string) (fleet []bench.Device, err error) {
 
 // target works out how to reach the broker.
 func (o *benchOptions) target() (bench.Target, error) {
-	u, err := url.Parse(o.broker)
-	if err != nil || u.Host == "" {
-		return bench.Target{}, usageError("--broker: %q is no URL such as mqtt://127.0.0.1:1883", o.broker)
-	}
-	t := bench.Target{Addr: u.Host, User: o.username, PID: o.pid, Path: first(u.Path, "/mqtt")}
-	switch u.Scheme {
-	case "mqtt", "tcp":
-	case "mqtts", "ssl":
-		t.TLS = &tls.Config{}
-	case "ws":
-		t.WebSocket = true
-	case "wss":
-		t.WebSocket, t.TLS = true, &tls.Config{}
-	default:
-		return t, usageError("--broker: scheme %q is not mqtt, mqtts, ws or wss", u.Scheme)
-	}
-	if t.TLS != nil {
-		t.TLS.MinVersion, t.TLS.ServerName, t.TLS.InsecureSkipVerify = tls.VersionTLS12, u.Hostname(), o.insecure
-		if o.ca != "" {
-			if t.TLS.RootCAs, err = trustPool(o.ca); err != nil {
-				return t, err
-			}
+	trust := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.insecure}
+	if o.ca != "" {
+		var err error
+		if trust.RootCAs, err = trustPool(o.ca); err != nil {
+			return bench.Target{}, err
 		}
 	}
+	open, err := dial.URL(o.broker, trust, bench.ReadBuffer)
+	if err != nil {
+		return bench.Target{}, usageError("--broker: %v", err)
+	}
+	t := bench.Target{Dial: open, User: o.username, PID: o.pid}
 	if o.password != "" {
 		secret, err := os.ReadFile(o.password)
 		if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/url"
 	"os/signal"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"xively/internal/dial"
 	"xively/internal/simulate"
 )
 
@@ -56,7 +58,8 @@ that were there get new secrets. Meant for trials: use an account that holds not
 			if err != nil {
 				return err
 			}
-			if o.Dial, err = simulate.DialURL(first(broker, brokerOf(c.Server)), trust); err != nil {
+			trust.ClientSessionCache = tls.NewLRUClientSessionCache(64)
+			if o.Dial, err = dial.URL(first(broker, brokerOf(c.Server)), trust, simulate.ReadBuffer); err != nil {
 				return usageError("--broker: %w", err)
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)

@@ -59,8 +59,9 @@ var mayImport = map[string]struct {
 	"internal/throttle": {"internal/fault internal/rest", "counting by name is below the modules that do it"},
 	"internal/fault":    {"", "the error vocabulary is below everything"},
 	"internal/auth":     {"", "the caller's type is below everything"},
-	"internal/bench":    {"broker/packet broker", "the load generator measures any broker: of ours it shares the codec, and its tests run it against our broker"},
-	"internal/simulate": {"broker/packet", "simulated devices are clients like any other: of ours they share the codec"},
+	"internal/dial":     {"", "opening a stream to a broker, ours or not, needs nothing of ours"},
+	"internal/bench":    {"broker/packet broker internal/dial", "the load generator measures any broker: of ours it shares the codec, and its tests run it against our broker"},
+	"internal/simulate": {"broker/packet internal/dial", "simulated devices are clients like any other: of ours they share the codec"},
 	// Helpers for tests import their subject.
 	"broker/brokertest":            {"broker broker/packet broker/topic storage storage/storagetest internal/*", "a test helper serves its subject only"},
 	"internal/openapi/openapitest": {"internal/openapi", "a test helper serves its subject only"},

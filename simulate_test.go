@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"xively/internal/dial"
 	"xively/internal/simulate"
 )
 
@@ -31,7 +32,7 @@ func TestSimulate(t *testing.T) {
 	}
 
 	trust := s.tls.Clone()
-	dial, err := simulate.DialURL(s.url("mqtts", ""), trust)
+	dial, err := dial.URL(s.url("mqtts", ""), trust, simulate.ReadBuffer)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"xively/internal/bench"
+	"xively/internal/dial"
 )
 
 var (
@@ -39,7 +40,11 @@ func TestSoakIngest(t *testing.T) {
 	sh := shellAt(t, p.rest)
 	fleet := soakFleet(t, sh, accounts[0].AccountID, *soakDevices)
 
-	target := bench.Target{Addr: mqtt, PID: p.cmd.Process.Pid}
+	open, err := dial.URL("mqtt://"+mqtt, nil, bench.ReadBuffer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := bench.Target{Dial: open, PID: p.cmd.Process.Pid}
 	var least, most int64
 	res, err := bench.Run(t.Context(), "ingest", target, bench.Options{Fleet: fleet, QoS: 1, Rate: *soakRate, Duration: *soakFor,
 		Progress: func(s bench.Sample) {

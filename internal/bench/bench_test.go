@@ -10,6 +10,7 @@ import (
 
 	"xively/broker"
 	"xively/broker/brokertest"
+	"xively/internal/dial"
 )
 
 // TestScenarios runs each scenario, small, against our own broker: what is counted must be what was delivered.
@@ -26,9 +27,9 @@ func TestScenarios(t *testing.T) {
 	}
 	go func() { _ = http.Serve(b.Listener(web), b.WebSocket()) }()
 	t.Cleanup(func() { _ = web.Close() })
-	tcp := Target{Addr: ln.Addr().String(), User: "bench", Password: "right", PID: os.Getpid()}
+	tcp := Target{Dial: dialer(t, "mqtt://"+ln.Addr().String()), User: "bench", Password: "right", PID: os.Getpid()}
 	ws := tcp
-	ws.Addr, ws.WebSocket, ws.Path = web.Addr().String(), true, "/mqtt"
+	ws.Dial = dialer(t, "ws://"+web.Addr().String())
 
 	small := Options{Clients: 3, Window: 4, Duration: 50 * time.Millisecond, Rate: 200, Fleet: []Device{{"bench", "right", "a/b"}, {"bench", "right", "a/c"}}}
 	for _, row := range []struct {
@@ -77,7 +78,7 @@ func TestLossIsAnError(t *testing.T) {
 	short := patience
 	patience = 200 * time.Millisecond
 	t.Cleanup(func() { patience = short })
-	_, err = Run(ctx, "pairs", Target{Addr: ln.Addr().String(), User: "bench"}, Options{Clients: 1, Duration: 50 * time.Millisecond})
+	_, err = Run(ctx, "pairs", Target{Dial: dialer(t, "mqtt://"+ln.Addr().String()), User: "bench"}, Options{Clients: 1, Duration: 50 * time.Millisecond})
 	if err == nil {
 		t.Fatal("messages were dropped and the result is no error")
 	}
@@ -87,4 +88,13 @@ func TestUnknownScenario(t *testing.T) {
 	if _, err := Run(t.Context(), "fan", Target{}, Options{}); err == nil {
 		t.Fatal("no error")
 	}
+}
+
+func dialer(t *testing.T, address string) dial.Func {
+	t.Helper()
+	d, err := dial.URL(address, nil, ReadBuffer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }

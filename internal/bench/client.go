@@ -2,27 +2,23 @@ package bench
 
 import (
 	"bufio"
-	"crypto/tls"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"time"
 
-	"github.com/gorilla/websocket"
-
 	"xively/broker/packet"
+	"xively/internal/dial"
 )
 
 // Target is the broker under load and how to reach it.
 type Target struct {
-	Addr      string      // "127.0.0.1:1883"
-	TLS       *tls.Config // nil: plain
-	WebSocket bool        // MQTT over WebSocket at Path
-	Path      string      // "/mqtt"
-	User      string      // "" for none
-	Password  string
-	PID       int // the broker's process on this machine; 0: not known
+	Dial     dial.Func
+	User     string // "" for none
+	Password string
+	PID      int // the broker's process on this machine; 0: not known
 }
 
 // client is one MQTT connection driven by one goroutine at a time; a second one may publish while the first receives.
@@ -34,7 +30,8 @@ type client struct {
 	id   uint16
 }
 
-const readBuffer = 32 << 10
+// ReadBuffer is how many bytes a connection reads at once; a packet must fit.
+const ReadBuffer = 32 << 10
 
 // errTimeout says that the broker did not answer in time: in a closed loop that is a message lost.
 var errTimeout = errors.New("no answer in time: a message was lost or the broker stopped")
@@ -44,11 +41,13 @@ var patience = 20 * time.Second
 
 // dial connects and takes CONNACK.
 func (t Target) dial(clientID string, clean bool) (*client, error) {
-	conn, err := t.open()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	conn, err := t.Dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	c := &client{conn: conn, in: bufio.NewReaderSize(conn, readBuffer)}
+	c := &client{conn: conn, in: bufio.NewReaderSize(conn, ReadBuffer)}
 	p := &packet.Connect{ProtocolName: []byte("MQTT"), Level: 4, CleanSession: clean, ClientID: []byte(clientID), KeepAlive: 600}
 	if t.User != "" {
 		p.HasUsername, p.Username = true, []byte(t.User)
@@ -68,54 +67,6 @@ func (t Target) dial(clientID string, clean bool) (*client, error) {
 	return c, nil
 }
 
-func (t Target) open() (io.ReadWriteCloser, error) {
-	if !t.WebSocket {
-		if t.TLS == nil {
-			return net.DialTimeout("tcp", t.Addr, patience)
-		}
-		return tls.DialWithDialer(&net.Dialer{Timeout: patience}, "tcp", t.Addr, t.TLS)
-	}
-	d := websocket.Dialer{TLSClientConfig: t.TLS, Subprotocols: []string{"mqtt"}, HandshakeTimeout: patience, ReadBufferSize: readBuffer, WriteBufferSize: readBuffer}
-	scheme := "ws"
-	if t.TLS != nil {
-		scheme = "wss"
-	}
-	ws, _, err := d.Dial(scheme+"://"+t.Addr+t.Path, nil)
-	if err != nil {
-		return nil, err
-	}
-	return &frames{Conn: ws}, nil
-}
-
-// frames is a byte stream in binary WebSocket messages.
-type frames struct {
-	*websocket.Conn
-	r io.Reader
-}
-
-func (f *frames) Read(p []byte) (int, error) {
-	for {
-		if f.r == nil {
-			_, r, err := f.NextReader()
-			if err != nil {
-				return 0, err
-			}
-			f.r = r
-		}
-		n, err := f.r.Read(p)
-		if errors.Is(err, io.EOF) {
-			f.r, err = nil, nil
-		}
-		if n > 0 || err != nil {
-			return n, err
-		}
-	}
-}
-
-func (f *frames) Write(p []byte) (int, error) {
-	return len(p), f.WriteMessage(websocket.BinaryMessage, p)
-}
-
 func (c *client) write(b []byte) error {
 	_, err := c.conn.Write(b)
 	return err
@@ -133,7 +84,7 @@ func (c *client) next() ([]byte, error) {
 			return nil, err
 		}
 		if size > 0 {
-			if size > readBuffer {
+			if size > ReadBuffer {
 				return nil, fmt.Errorf("packet of %d bytes does not fit the generator's buffer", size)
 			}
 			b, err := c.in.Peek(size)

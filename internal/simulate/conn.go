@@ -14,13 +14,12 @@ import (
 	"xively/broker/packet"
 )
 
-// Dialer opens a byte stream to the broker.
-type Dialer func(ctx context.Context) (io.ReadWriteCloser, error)
+// ReadBuffer is how many bytes a connection reads at once; larger packets are read in pieces.
+const ReadBuffer = 512
 
 const (
-	readBuffer = 512              // of a connection; larger packets are read in pieces
-	mostHeard  = 4 << 10          // of a message's bytes that are looked at
-	dialTime   = 15 * time.Second // until CONNACK
+	mostHeard = 4 << 10          // of a message's bytes that are looked at
+	dialTime  = 15 * time.Second // until CONNACK
 )
 
 var errRefused = errors.New("the broker refused the connection")
@@ -49,7 +48,7 @@ func (s *simulation) connect(ctx context.Context, d *Device, secret string, hear
 	}
 	stop := context.AfterFunc(ctx, func() { stream.Close() })
 	defer stop()
-	c := &conn{stream: stream, in: bufio.NewReaderSize(stream, readBuffer), figures: &s.figures, heard: heard}
+	c := &conn{stream: stream, in: bufio.NewReaderSize(stream, ReadBuffer), figures: &s.figures, heard: heard}
 	hello := &packet.Connect{ProtocolName: []byte("MQTT"), Level: 4, CleanSession: true, ClientID: []byte(d.id), KeepAlive: s.keepAlive(),
 		HasUsername: true, Username: []byte(d.id), HasPassword: true, Password: []byte(secret)}
 	if err := c.write(packet.AppendConnect(nil, hello)); err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"xively/internal/dial"
 )
 
 // Options of a run.
@@ -17,7 +19,7 @@ type Options struct {
 	For      time.Duration // how long devices report; 0: until ctx ends
 	Interval time.Duration // between two reports of a device
 	Faults   float64       // how much goes wrong: 0 nothing, 1 as usual
-	Dial     Dialer
+	Dial     dial.Func
 
 	Say func(format string, args ...any) // told how far it is
 }

@@ -1,4 +1,5 @@
-package simulate
+// Package dial opens byte streams to MQTT brokers: over TCP, TLS and WebSocket.
+package dial
 
 import (
 	"context"
@@ -13,13 +14,21 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// DialURL returns a Dialer for mqtt, mqtts, ws and wss addresses, such as mqtts://iot.example.com:8883.
-func DialURL(address string, trust *tls.Config) (Dialer, error) {
+// Func opens a byte stream to a broker.
+type Func func(ctx context.Context) (io.ReadWriteCloser, error)
+
+// URL returns a Func for an mqtt, mqtts, ws or wss address, such as mqtts://iot.example.com:8883. trust is for mqtts and wss
+// (nil: the machine's authorities); the certificate's name must be the address's. A WebSocket reads and writes in pieces of
+// buffer bytes.
+func URL(address string, trust *tls.Config, buffer int) (Func, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("%q is no URL such as mqtts://iot.example.com:8883", address)
 	}
 	trust = trust.Clone()
+	if trust == nil {
+		trust = new(tls.Config)
+	}
 	trust.ServerName = u.Hostname()
 	switch u.Scheme {
 	case "mqtt", "tcp":
@@ -27,7 +36,6 @@ func DialURL(address string, trust *tls.Config) (Dialer, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", u.Host)
 		}, nil
 	case "mqtts", "ssl":
-		trust.ClientSessionCache = tls.NewLRUClientSessionCache(64)
 		return func(ctx context.Context) (io.ReadWriteCloser, error) {
 			return (&tls.Dialer{Config: trust}).DialContext(ctx, "tcp", u.Host)
 		}, nil
@@ -35,7 +43,7 @@ func DialURL(address string, trust *tls.Config) (Dialer, error) {
 		if u.Path == "" {
 			u.Path = "/mqtt"
 		}
-		d := websocket.Dialer{TLSClientConfig: trust, Subprotocols: []string{"mqtt"}, ReadBufferSize: readBuffer, WriteBufferSize: readBuffer, WriteBufferPool: &sync.Pool{}}
+		d := websocket.Dialer{TLSClientConfig: trust, Subprotocols: []string{"mqtt"}, ReadBufferSize: buffer, WriteBufferSize: buffer, WriteBufferPool: &sync.Pool{}}
 		return func(ctx context.Context) (io.ReadWriteCloser, error) {
 			ws, resp, err := d.DialContext(ctx, u.String(), nil)
 			if resp != nil && resp.Body != nil {
