@@ -199,22 +199,30 @@ var (
 )
 
 func (r resource) list() *cobra.Command {
+	return newTableCommand("list", "List them", r)
+}
+
+// newTableCommand returns a command that lists a resource.
+func newTableCommand(use, short string, r resource) *cobra.Command {
 	var (
 		server serverFlags
 		out    output
 	)
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List them",
+		Use:   use,
+		Short: short,
 		Args:  exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := server.signedIn()
 			if err != nil {
 				return err
 			}
-			rows, _, err := c.list(cmd.Context(), "/api/v1/"+r.path+query("pageSize", "1000"), r.many)
+			rows, total, err := c.list(cmd.Context(), "/api/v1/"+r.path+query("pageSize", "1000"), r.many)
 			if err != nil {
 				return err
+			}
+			if len(rows) < total {
+				defer fmt.Fprintf(cmd.ErrOrStderr(), "the first %d of %d\n", len(rows), total)
 			}
 			return out.list(cmd.OutOrStdout(), rows, r.columns...)
 		},
@@ -225,10 +233,14 @@ func (r resource) list() *cobra.Command {
 }
 
 func (r resource) delete() *cobra.Command {
+	return r.deleteBy("ID", "Delete by id; what they gave access to is closed at once")
+}
+
+func (r resource) deleteBy(what, short string) *cobra.Command {
 	var server serverFlags
 	cmd := &cobra.Command{
-		Use:   "delete ID…",
-		Short: "Delete by id; what they gave access to is closed at once",
+		Use:   "delete " + what + "…",
+		Short: short,
 		Args:  atLeastArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := server.signedIn()

@@ -60,40 +60,25 @@ func newOverviewCommand() *cobra.Command {
 	return cmd
 }
 
-func newLimitsCommand() *cobra.Command {
-	var (
-		server serverFlags
-		out    output
-	)
-	cmd := &cobra.Command{
-		Use:   "limits",
-		Short: "Show what the account has of what is limited, and how long things are kept",
-		Args:  exactArgs(0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := server.signedIn()
-			if err != nil {
-				return err
-			}
-			rows, _, err := c.list(cmd.Context(), "/api/v1/limits?pageSize=1000", "limits")
-			if err != nil {
-				return err
-			}
-			return out.list(cmd.OutOrStdout(), rows, column{"WHAT", "text"}, column{"USED", "used"}, column{"LIMIT", "limit"}, column{"UNIT", "unit"}, column{"SETTING", "setting"})
-		},
-	}
-	server.register(cmd)
-	out.register(cmd)
-	return cmd
-}
+var (
+	limitsResource = resource{"limits", "limit", "limits", []column{
+		{"WHAT", "text"}, {"USED", "used"}, {"LIMIT", "limit"}, {"UNIT", "unit"}, {"SETTING", "setting"}}}
+	backupsResource = resource{"backups", "backup", "backups", []column{
+		{"NAME", "name"}, {"STATE", "state"}, {"STARTED", "started"}, {"BYTES", "bytes"}, {"SECONDS", "seconds"}, {"ERROR", "error"}}}
+)
 
-var backupColumns = []column{{"NAME", "name"}, {"STATE", "state"}, {"STARTED", "started"}, {"BYTES", "bytes"}, {"SECONDS", "seconds"}, {"ERROR", "error"}}
+func newLimitsCommand() *cobra.Command {
+	return newTableCommand("limits", "Show what the account has of what is limited, and how long things are kept", limitsResource)
+}
 
 func newBackupCommand() *cobra.Command {
 	cmd := group("backup", "Make, list, download and remove backups")
 	cmd.Long = `Backups of a running server are made by it, in its folder for them (create, list, download, delete, schedule); "backup file"
 makes one of a data folder that no server is using. A backup is one file with everything in it: the store at one moment,
 the secret key, the private authority. Whoever has it has all accounts. "xively restore" makes a data folder from it.`
-	cmd.AddCommand(newBackupCreateCommand(), newBackupListCommand(), newBackupDownloadCommand(), newBackupDeleteCommand(), newBackupScheduleCommand(), newBackupFileCommand())
+	cmd.AddCommand(newBackupCreateCommand(),
+		newTableCommand("list", "List the server's backups, newest first", backupsResource),
+		newBackupDownloadCommand(), backupsResource.deleteBy("NAME", "Remove backups from the server"), newBackupScheduleCommand(), newBackupFileCommand())
 	return cmd
 }
 
@@ -120,39 +105,13 @@ func newBackupCreateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := out.one(cmd.OutOrStdout(), one, backupColumns...); err != nil {
+			if err := out.one(cmd.OutOrStdout(), one, backupsResource.columns...); err != nil {
 				return err
 			}
 			if one["state"] != "done" {
 				return fmt.Errorf("%s", cell(one["error"]))
 			}
 			return nil
-		},
-	}
-	server.register(cmd)
-	out.register(cmd)
-	return cmd
-}
-
-func newBackupListCommand() *cobra.Command {
-	var (
-		server serverFlags
-		out    output
-	)
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the server's backups, newest first",
-		Args:  exactArgs(0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := server.signedIn()
-			if err != nil {
-				return err
-			}
-			rows, _, err := c.list(cmd.Context(), "/api/v1/backups?pageSize=1000", "backups")
-			if err != nil {
-				return err
-			}
-			return out.list(cmd.OutOrStdout(), rows, backupColumns...)
 		},
 	}
 	server.register(cmd)
@@ -182,30 +141,6 @@ func newBackupDownloadCommand() *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s is whole, made %s\n", args[1], m.Created.Format("2006-01-02 15:04:05 MST"))
-			return nil
-		},
-	}
-	server.register(cmd)
-	return cmd
-}
-
-func newBackupDeleteCommand() *cobra.Command {
-	var server serverFlags
-	cmd := &cobra.Command{
-		Use:   "delete NAME…",
-		Short: "Remove backups from the server",
-		Args:  atLeastArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := server.signedIn()
-			if err != nil {
-				return err
-			}
-			for _, name := range args {
-				if err := c.call(cmd.Context(), http.MethodDelete, "/api/v1/backups/"+url.PathEscape(name), nil, nil); err != nil {
-					return fmt.Errorf("backup %s: %w", name, err)
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "Deleted backup %s\n", name)
-			}
 			return nil
 		},
 	}
