@@ -264,13 +264,15 @@ func (w *world) round(b *bt.Broker, d time.Duration) (cut func()) {
 	}
 }
 
-// settle lets every persistent device finish what is under way, and returns what was lost or doubled.
-func (w *world) settle(b *bt.Broker) (wrong []string) {
+// settle lets every persistent device finish what is under way, and returns what was lost or doubled. What has not come yet is waited for: a
+// machine that is busy may need seconds for one sync.
+func (w *world) settle(b *bt.Broker, patience time.Duration) (wrong []string) {
 	w.stopped = false
 	for _, d := range w.devices {
 		d.connect(b)
 	}
-	for quiet := 0; quiet < 20; quiet++ {
+	end := time.Now().Add(patience)
+	for quiet := 0; quiet < 20 || (!w.complete() && time.Now().Before(end)); quiet++ {
 		for _, d := range w.devices {
 			for p := d.c.Try(2 * time.Millisecond); p != nil || len(d.owed) > 0; p = d.c.Try(2 * time.Millisecond) {
 				quiet = 0
@@ -300,6 +302,24 @@ func (w *world) settle(b *bt.Broker) (wrong []string) {
 	return append(wrong, w.checkFilters(b)...)
 }
 
+// complete says whether every persistent device has finished what it began and got all that was acknowledged.
+func (w *world) complete() bool {
+	for _, d := range w.devices {
+		if d.clean {
+			continue
+		}
+		if len(d.out)+len(d.incoming) > 0 {
+			return false
+		}
+		for payload := range w.sent {
+			if d.got[payload] == 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // check looks at what must be there right after a crash: retained messages.
 func (w *world) check(b *bt.Broker) (wrong []string) {
 	c, _ := b.Connect("reader")
@@ -307,7 +327,8 @@ func (w *world) check(b *bt.Broker) (wrong []string) {
 	for name, k := range w.kept {
 		version := 0
 		c.Subscribe("r/"+name, 1)
-		if p := c.Try(5 * time.Millisecond); p != nil {
+		c.Send(0xc0, 0) // answered behind what is retained
+		for p := c.Next(); p != nil && packet.TypeOf(p[0]) != packet.PINGRESP; p = c.Next() {
 			var m packet.Publish
 			if err := m.Decode(p); err != nil {
 				w.t.Errorf("% x: %v", p, err)
@@ -337,7 +358,7 @@ func (w *world) checkFilters(b *bt.Broker) (wrong []string) {
 			c.Publish(f, "probe "+f, 1, n)
 			c.Expect(0x40, 2, byte(n>>8), byte(n))
 			probed := func() bool { return d.got["probe "+f] > 0 }
-			for end := time.Now().Add(5 * time.Second); s.on && !probed() && time.Now().Before(end); {
+			for end := time.Now().Add(30 * time.Second); s.on && !probed() && time.Now().Before(end); {
 				if p := d.c.Try(10 * time.Millisecond); p != nil {
 					d.take(p)
 				}
@@ -393,7 +414,11 @@ func crashes(t *testing.T, seed uint64, rounds int, early bool) []string {
 			return wrong
 		}
 	}
-	return append(wrong, w.settle(b)...)
+	patience := 30 * time.Second
+	if early {
+		patience = time.Second // for what is lost
+	}
+	return append(wrong, w.settle(b, patience)...)
 }
 
 // Whenever the server is killed: nothing that was acknowledged is lost, QoS 2 is exactly once, subscriptions that were acknowledged are there, and
