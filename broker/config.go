@@ -27,7 +27,7 @@ type Config struct {
 	MaxUnauthenticated      int           `yaml:"max_unauthenticated"`    // connections that have not finished CONNECT, in all
 	MaxUnauthenticatedPerIP int           `yaml:"max_unauthenticated_ip"` // and from one address
 	MaxSessions             int           `yaml:"max_sessions"`           // persistent sessions of one principal; a further one is refused
-	SessionExpiry           time.Duration `yaml:"session_expiry"`         // a persistent session whose client is away for longer ends; 0 is the default, negative never
+	SessionExpiry           time.Duration `yaml:"session_expiry"`         // a persistent session whose client is away for longer, while the server runs, ends; 0 is the default, negative never
 	MaxTakeovers            int           `yaml:"max_takeovers"`          // of one client id in a minute; then who has it keeps it
 	MaxRetained             int           `yaml:"max_retained"`           // retained messages of one account
 	MaxRetainedBytes        int           `yaml:"max_retained_bytes"`     // and their topics and payloads

@@ -86,13 +86,14 @@ func (s *Server) eachMinute() {
 	}
 }
 
-// expire ends sessions that nobody came back to. Their age is taken by a clock that only the server's start sets.
+// expire ends sessions that nobody came back to. Their age is the time that servers have run on the store since: no client can come back to one
+// that is off, and a wall clock that was wrong at one start, as on a device without a battery for it, would end all of them at once.
 func (s *Server) expire(sp *space) {
 	defer s.caught(s.log, "ending old sessions")
-	before := s.clock.at(s.clock.now()).Add(-s.cfg.SessionExpiry).Unix()
+	before := s.clock.served() - int64(s.cfg.SessionExpiry/time.Second)
 	for _, sess := range sp.all() {
 		sess.mu.Lock()
-		old := sess.left > 0 && sess.left < before && sess.conn.Load() == nil
+		old := sess.leftAt > 0 && sess.leftAt < before && sess.conn.Load() == nil
 		sess.mu.Unlock()
 		if !old {
 			continue

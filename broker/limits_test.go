@@ -12,6 +12,7 @@ import (
 	"xively/broker"
 	bt "xively/broker/brokertest"
 	"xively/broker/packet"
+	"xively/storage/storagetest"
 )
 
 // R05: a subscriber that does not read loses QoS 0, counted; the others get everything at once; in the end it is closed.
@@ -295,6 +296,69 @@ func TestSessionExpiry(t *testing.T) {
 			t.Error("the other one is gone")
 		}
 	})
+}
+
+// Time in which no server ran does not make sessions older, and so a clock that was wrong at a start ends none: what it shows then is as if years
+// had gone by between a stop and a start.
+func TestSessionExpiryDespiteTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := broker.Config{SessionExpiry: 48 * time.Hour}
+		dir := t.TempDir()
+		db := storagetest.OpenIn(t, dir)
+		b := bt.On(t, db, cfg)
+		c, _ := b.Connect("c", bt.Persistent)
+		c.Disconnect()
+		for range 3 {
+			time.Sleep(15 * time.Hour)
+			b.Stop()
+			db = storagetest.Reopen(t, db, dir)
+			time.Sleep(10 * 365 * 24 * time.Hour)
+			b = bt.On(t, db, cfg)
+			time.Sleep(5 * time.Minute)
+			if st := stats(b); st.Sessions != 1 || st.SessionsExpired != 0 {
+				t.Fatalf("the session ended: %+v", st)
+			}
+		}
+		time.Sleep(3 * time.Hour)
+		if st := stats(b); st.Sessions != 0 || st.SessionsExpired != 1 {
+			t.Errorf("after 48 hours with a server: %+v", st)
+		}
+	})
+}
+
+// A client that was connected until the server was killed has been away since then, however long ago it was away before.
+func TestSessionExpiryAfterAKill(t *testing.T) {
+	for checkpoints := range 2 {
+		synctest.Test(t, func(t *testing.T) {
+			cfg := broker.Config{SessionExpiry: 48 * time.Hour, MaxKeepAlive: 1e6 * time.Second}
+			dir := t.TempDir()
+			db := openStore(t, dir, 64<<10)
+			b := bt.On(t, db, cfg)
+			c, _ := b.Connect("c", bt.Persistent)
+			c.Disconnect()
+			time.Sleep(time.Hour)
+			c, _ = b.Connect("c", bt.Persistent, bt.KeepAlive(0))
+			time.Sleep(100 * time.Hour)
+			for range 20 * checkpoints {
+				retain(t, c, "big", strings.Repeat("x", 10<<10), 1)
+				synctest.Wait()
+			}
+			if (db.Stats().Checkpoints > 0) != (checkpoints > 0) {
+				t.Fatalf("%d checkpoints", db.Stats().Checkpoints)
+			}
+			copied := storagetest.Crash(t, db, dir)
+			b.Stop()
+			b = bt.On(t, storagetest.OpenIn(t, copied), cfg)
+			time.Sleep(47 * time.Hour)
+			if st := stats(b); st.Sessions != 1 {
+				t.Errorf("47 hours after the kill, %d checkpoints: %+v", checkpoints, st)
+			}
+			time.Sleep(2 * time.Hour)
+			if st := stats(b); st.Sessions != 0 {
+				t.Errorf("49 hours after the kill, %d checkpoints: %+v", checkpoints, st)
+			}
+		})
+	}
 }
 
 // R20: two clients with one id throw each other out only so often; then one has it, and the other can come when the minute is over.

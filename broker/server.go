@@ -268,12 +268,16 @@ func (c *conn) caught(doing string) {
 
 // clock is the coarse time that the hot path reads: whole seconds since start, from 1 so that 0 can mean never. tick sets it.
 type clock struct {
-	start time.Time
-	sec   atomic.Int64
+	start  time.Time
+	before int64 // seconds that servers before this one have run on the store, as far as that was noted; fixed after the start
+	sec    atomic.Int64
 }
 
 func (c *clock) init()      { c.start = time.Now(); c.sec.Store(1) }
 func (c *clock) now() int64 { return c.sec.Load() }
+
+// served returns how many seconds servers have run on the store, this one with them. The wall clock has no part in it.
+func (c *clock) served() int64 { return c.before + c.sec.Load() }
 
 // at returns the time of a coarse second.
 func (c *clock) at(sec int64) time.Time { return c.start.Add(time.Duration(sec-1) * time.Second) }

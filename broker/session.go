@@ -53,6 +53,7 @@ type Session struct {
 	dropped    uint64
 	past       Traffic // of its connections that have ended
 	left       int64   // when the client went away, Unix seconds; 0: that is not known
+	leftAt     int64   // the same in served seconds
 }
 
 // flight is a message sent and not yet acknowledged to the end.
@@ -478,7 +479,7 @@ func (s *Session) detach(c *conn) {
 	}
 	s.mu.Lock()
 	s.past.add(c.traffic())
-	s.left = s.srv.clock.at(s.srv.clock.now()).Unix()
+	s.left, s.leftAt = s.srv.clock.at(s.srv.clock.now()).Unix(), s.srv.clock.served()
 	s.conn.Store(nil)
 	s.mu.Unlock()
 	if !s.persistent() {

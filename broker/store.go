@@ -31,16 +31,19 @@ import (
 //	8 received    session packetID                    QoS 2 in: PUBREC may be sent
 //	9 released    session packetID                    PUBREL received
 //	10 attach     session                             the client is there
-//	11 detach     session n { message }… left         the client has gone, when; these were sent and not acknowledged
+//	11 detach     session n { message }… left leftAt  the client has gone, when; these were sent and not acknowledged
 //
 // Buckets; numbers in keys are big-endian.
 //
 //	broker.sessions  session(8)            version(1) online(1) account kind id userID clientID lastID
-//	                                       n { filter qos }… n { packetID }… sentBefore left sent waiting waitingBytes
+//	                                       n { filter qos }… n { packetID }… sentBefore left sent waiting waitingBytes leftAt
 //	broker.pages     session(8) cut(8)     what waits for the session or was sent and not acknowledged (pages.go)
 //	broker.messages  message(8)            qos(1) topic payload
 //	broker.refs      message(8)            how many entries of pages refer to it (4); none: one
 //	broker.retained  account 00 topic      message(8) qos(1) payload
+//	broker.clock     served                seconds(8) that servers have run on this store, as of the last checkpoint
+//
+// left is the wall clock's word, in Unix seconds, for people; leftAt counts served seconds, and expiry goes by it.
 const (
 	streamBroker = storage.Stream('b')
 
@@ -66,8 +69,10 @@ const (
 	bucketMessages = "broker.messages"
 	bucketRefs     = "broker.refs"
 	bucketRetained = "broker.retained"
+	bucketClock    = "broker.clock"
 
 	sessionVersion = 1
+	servedKey      = "served"
 )
 
 var errRecord = errors.New("broker record does not parse")
@@ -216,8 +221,8 @@ func (st *store) detached(s *Session) {
 	}
 	s.touchLocked()
 	s.mu.Unlock()
-	left := s.srv.clock.at(s.srv.clock.now()).Unix()
-	b.Add(streamBroker, appendNumbers(appendNumbers([]byte{recDetach}, s.id, uint64(len(sent))), append(sent, uint64(left))...))
+	left := append(sent, uint64(s.srv.clock.at(s.srv.clock.now()).Unix()), uint64(s.srv.clock.served()))
+	b.Add(streamBroker, appendNumbers(appendNumbers([]byte{recDetach}, s.id, uint64(len(sent))), left...))
 	b.Append()
 	b.End()
 }
@@ -280,6 +285,7 @@ func (st *store) Flush(tx *storage.Tx) error {
 		}
 	}
 	st.frozenSessions, st.frozenRetained = nil, nil
+	tx.Bucket(bucketClock).Put([]byte(servedKey), key64(uint64(st.srv.clock.served())))
 	// What was written above may be newer than the journal on disk. Were it to outlive a crash that takes the journal's end away, the
 	// next start would give its LSNs, which are names, to something else.
 	return st.srv.jnl.Wait(context.Background(), st.srv.jnl.Last())
@@ -310,7 +316,7 @@ func (s *Session) encodeLocked(disk pagedOut, waitingBytes int) []byte {
 	for id := range s.unreleased {
 		v = appendNumbers(v, uint64(id))
 	}
-	return appendNumbers(v, s.sentBefore, uint64(s.left), uint64(disk.sent), uint64(disk.waiting), uint64(waitingBytes))
+	return appendNumbers(v, s.sentBefore, uint64(s.left), uint64(disk.sent), uint64(disk.waiting), uint64(waitingBytes), uint64(s.leftAt))
 }
 
 // --- start ---
@@ -329,6 +335,12 @@ func (st *store) open() error {
 	}
 	now := st.srv.jnl.Last() + 1
 	for _, s := range st.byID {
+		if s.online || s.left == 0 { // connected until now, or older than this note
+			s.left, s.leftAt = st.srv.clock.start.Unix(), 0
+		}
+		if s.leftAt == 0 {
+			s.leftAt = st.srv.clock.served()
+		}
 		if s.sharesLocked() {
 			if err := st.pageIn(s); err != nil {
 				return err
@@ -337,9 +349,6 @@ func (st *store) open() error {
 		s.settleLoaded(now)
 		for f, qos := range s.subs {
 			s.sp.subscribe(s, f, qos)
-		}
-		if s.left == 0 { // it was connected, or is older than this note
-			s.left = st.srv.clock.start.Unix()
 		}
 		s.sp.putLocked(s)
 	}
@@ -355,6 +364,9 @@ func (st *store) load(tx *storage.Tx) error {
 		if err := st.loadSession(binary.BigEndian.Uint64(k), v); err != nil {
 			return fmt.Errorf("session %x: %w", k, err)
 		}
+	}
+	if v := tx.Bucket(bucketClock).Get([]byte(servedKey)); len(v) == 8 {
+		st.srv.clock.before = int64(binary.BigEndian.Uint64(v))
 	}
 	return st.loadRetained(tx)
 }
@@ -399,6 +411,9 @@ func (st *store) loadSession(id uint64, v []byte) error {
 	if len(r.b) > 0 {
 		s.paged = pagedOut{int(r.number()), int(r.number())}
 		s.queueBytes = int(r.number())
+	}
+	if len(r.b) > 0 {
+		s.leftAt = int64(r.number())
 	}
 	s.onDisk = s.paged.len() > 0
 	if r.bad {
@@ -473,7 +488,11 @@ func (st *store) Replay(lsn storage.LSN, record []byte) error {
 			s.markSent(r.number(), false)
 		}
 		if len(r.b) > 0 {
-			s.left = int64(r.number())
+			s.left, s.leftAt = int64(r.number()), 0
+		}
+		if len(r.b) > 0 {
+			s.leftAt = int64(r.number())
+			st.srv.clock.before = max(st.srv.clock.before, s.leftAt)
 		}
 	default:
 		return fmt.Errorf("kind %d: %w", kind, errRecord)
