@@ -8,6 +8,9 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,4 +102,44 @@ func TestDeviceConnectsWithCertificate(t *testing.T) {
 	if asked {
 		t.Error("a browser is asked for a certificate")
 	}
+}
+
+func TestCommandsRegisterCertificate(t *testing.T) {
+	dir, _ := newData(t, testEmail)
+	s := start(t, dir)
+	sh := newShell(t, s)
+	sh.login()
+	sh.run(exitOK, "", "templates", "create", "Sealed", "--authentication", "certificate")
+	if out, _ := sh.run(exitOK, "", "templates", "list", "-o", "csv"); !strings.Contains(out, ",certificate\n") || !strings.Contains(out, ",password\n") {
+		t.Errorf("templates list does not tell how devices sign in: %q", out)
+	}
+	cert, text := deviceCertificate(t, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+	file := filepath.Join(t.TempDir(), "cert.pem")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// What cannot be done leaves no device behind.
+	for words, args := range map[string][]string{
+		"--certificate FILE":    {"--template", "Sealed", "--credential"},
+		"--credential in place": {"--certificate", file},
+		"no such file":          {"--template", "Sealed", "--certificate", file + "x"},
+		"give one of them":      {"--template", "Sealed", "--certificate", file, "--credential"},
+	} {
+		code := exitUsage
+		if words == "no such file" {
+			code = exitFailed
+		}
+		if _, errOut := sh.run(code, "", append([]string{"devices", "create", "--serial", "C-1"}, args...)...); !strings.Contains(errOut, words) {
+			t.Errorf("%v: %q, want %q", args, errOut, words)
+		}
+	}
+	if out, _ := sh.run(exitOK, "", "devices", "list", "-o", "json"); strings.TrimSpace(out) != "[]" {
+		t.Errorf("devices were made: %s", out)
+	}
+	out, _ := sh.run(exitOK, "", "devices", "create", "--serial", "C-1", "--template", "Sealed", "--certificate", file, "-o", "json")
+	device := decode(t, out)
+	if len(cell(device["certificateSha256"])) != 64 || device["provisioningState"] != "activated" {
+		t.Errorf("device: %s", out)
+	}
+	s.dial("ssl", cell(device["id"]), "", "", func(o *mqtt.ClientOptions) { o.TLSConfig.Certificates = []tls.Certificate{cert} })
 }

@@ -30,13 +30,15 @@ func newDevicesCreateCommand() *cobra.Command {
 		server                               serverFlags
 		out                                  output
 		serial, template, organization, name string
+		certificate                          string
 		credential                           bool
 	)
 	cmd := &cobra.Command{
 		Use:   "create --serial NUMBER",
 		Short: "Create a device",
 		Example: `  xively devices create --serial AP-000001 --template Sensor --credential
-  xively devices create --serial AP-000002 -o json`,
+  xively devices create --serial AP-000002 -o json
+  xively devices create --serial AP-000003 --template Sealed --certificate cert.pem`,
 		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := server.signedIn()
@@ -46,6 +48,15 @@ func newDevicesCreateCommand() *cobra.Command {
 			templateID, err := deviceTemplates.find(cmd, c, template)
 			if err != nil {
 				return err
+			}
+			if credential && certificate != "" {
+				return usageError("--credential makes a secret, --certificate takes its place: give one of them")
+			}
+			pem := ""
+			if credential || certificate != "" {
+				if pem, err = certificateFor(cmd, c, templateID, certificate); err != nil {
+					return err // before there is a device
+				}
 			}
 			body := object{"accountId": c.AccountID, "deviceTemplateId": templateID, "serialNumber": serial}
 			if organization != "" {
@@ -59,16 +70,20 @@ func newDevicesCreateCommand() *cobra.Command {
 				return err
 			}
 			columns := deviceColumns
-			if credential {
-				made, err := createCredential(cmd, c, cell(device["id"]), "device")
+			if credential || pem != "" {
+				made, err := issueCredential(cmd, c, cell(device["id"]), "device", pem)
 				if err != nil {
 					return fmt.Errorf("device %s was created, its credential was not: %w", cell(device["id"]), err)
 				}
 				if device, err = c.one(cmd.Context(), http.MethodGet, "/api/v1/devices/"+url.PathEscape(cell(device["id"])), nil, "device"); err != nil {
 					return err
 				}
-				device["secret"] = made["secret"]
-				columns = append(columns[:len(columns):len(columns)], column{"SECRET", "secret"})
+				shown := column{"SECRET", "secret"}
+				if pem != "" {
+					shown = column{"CERTIFICATE SHA-256", "certificateSha256"}
+				}
+				device[shown.member] = made[shown.member]
+				columns = append(columns[:len(columns):len(columns)], shown)
 			}
 			return out.one(cmd.OutOrStdout(), device, columns...)
 		},
@@ -80,8 +95,28 @@ func newDevicesCreateCommand() *cobra.Command {
 	cmd.Flags().StringVar(&organization, "organization", "", "`id` of the organization (group) that owns it")
 	cmd.Flags().StringVar(&name, "name", "", "`name` for people")
 	cmd.Flags().BoolVar(&credential, "credential", false, "also make its MQTT credential and print the secret, once")
+	cmd.Flags().StringVar(&certificate, "certificate", "", "also register the certificate in this PEM `file`, for a template that has its devices sign in so")
 	required(cmd, "serial")
 	return cmd
+}
+
+// certificateFor reads the certificate of a device that is to be made, and says whether its template wants what was asked for.
+func certificateFor(cmd *cobra.Command, c *client, template, path string) (string, error) {
+	t, err := c.one(cmd.Context(), http.MethodGet, "/api/v1/devices/templates/"+url.PathEscape(template), nil, "deviceTemplate")
+	if err != nil {
+		return "", err
+	}
+	sealed := t["authenticationMethod"] == "certificate"
+	switch {
+	case sealed && path == "":
+		return "", usageError("devices of the template %s sign in with a certificate: use --certificate FILE in place of --credential", printable(cell(t["name"])))
+	case !sealed && path != "":
+		return "", usageError("devices of the template %s sign in with a secret: use --credential in place of --certificate", printable(cell(t["name"])))
+	case path == "":
+		return "", nil
+	}
+	text, err := os.ReadFile(path)
+	return string(text), err
 }
 
 func newDevicesListCommand() *cobra.Command {
@@ -264,7 +299,11 @@ func newTemplatesListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return out.list(cmd.OutOrStdout(), rows, column{"ID", "id"}, column{"NAME", "name"}, column{"CREATED", "created"})
+			columns := []column{{"ID", "id"}, {"NAME", "name"}, {"CREATED", "created"}}
+			if of == "devices" {
+				columns = append(columns, column{"AUTHENTICATION", "authenticationMethod"})
+			}
+			return out.list(cmd.OutOrStdout(), rows, columns...)
 		},
 	}
 	server.register(cmd)
@@ -297,7 +336,7 @@ working: connect over TLS with it, the id as client id and no user name.`,
 			if certificate != "" {
 				return registerCertificate(cmd, c, out, args[0], certificate)
 			}
-			made, err := createCredential(cmd, c, args[0], kind)
+			made, err := issueCredential(cmd, c, args[0], kind, "")
 			if err != nil {
 				return err
 			}
@@ -317,8 +356,7 @@ func registerCertificate(cmd *cobra.Command, c *client, out output, id, path str
 	if err != nil {
 		return err
 	}
-	made, err := c.one(cmd.Context(), http.MethodPost, "/api/v1/access/mqtt-credentials",
-		object{"accountId": c.AccountID, "entityId": id, "entityType": "device", "certificate": string(text)}, "mqttCredential")
+	made, err := issueCredential(cmd, c, id, "device", string(text))
 	if err != nil {
 		return err
 	}
@@ -326,9 +364,13 @@ func registerCertificate(cmd *cobra.Command, c *client, out output, id, path str
 		column{"VALID UNTIL", "certificateNotAfter"})
 }
 
-func createCredential(cmd *cobra.Command, c *client, id, kind string) (object, error) {
-	return c.one(cmd.Context(), http.MethodPost, "/api/v1/access/mqtt-credentials",
-		object{"accountId": c.AccountID, "entityId": id, "entityType": kind}, "mqttCredential")
+// issueCredential makes a secret, or registers a device's certificate where there is one.
+func issueCredential(cmd *cobra.Command, c *client, id, kind, certificate string) (object, error) {
+	body := object{"accountId": c.AccountID, "entityId": id, "entityType": kind}
+	if certificate != "" {
+		body["certificate"] = certificate
+	}
+	return c.one(cmd.Context(), http.MethodPost, "/api/v1/access/mqtt-credentials", body, "mqttCredential")
 }
 
 // templates is where the templates of a noun are.

@@ -102,7 +102,7 @@ func newDevicesImportCommand() *cobra.Command {
 		Short: "Create and change devices by a CSV file",
 		Long: `Create and change devices by a CSV file with a header: a row with a serial number that is known changes that device, any
 other creates one, so that a file can be sent again. Columns are fields of the device; organization is a path such as
-"North/Plant 2". --dry-run says what would happen, row by row, and changes nothing.
+"North/Plant 2", and certificate holds the PEM of a device that signs in with one. --dry-run says what would happen, row by row, and changes nothing.
 Exit code 1 when rows were refused.`,
 		Example: `  xively devices import fleet.csv --template Sensor --dry-run
   xively devices import fleet.csv --template Sensor --credentials secrets.csv`,

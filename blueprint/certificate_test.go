@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"strings"
 	"testing"
@@ -190,5 +191,59 @@ func TestExportBringsCertificates(t *testing.T) {
 	}
 	if err := third.show(id, "", cert); err == nil {
 		t.Error("an import takes another account's certificate")
+	}
+}
+
+func TestImportRegistersCertificates(t *testing.T) {
+	w := newWorld(t)
+	w.certificateTemplate(w.a)
+	w.make(w.a, "/devices/templates", map[string]any{"accountId": w.a.account, "name": "Plain"})
+	noted := w.make(w.a, "/devices/templates", map[string]any{"accountId": w.a.account, "name": "Noted"})
+	w.make(w.a, "/devices/custom-fields", map[string]any{"deviceTemplateId": noted, "name": "certificate", "fieldType": "string"})
+	begin := time.Now().Add(-time.Hour)
+	one, oneText := newCertificate(t, nil, "one", begin)
+	next, nextText := newCertificate(t, nil, "next", begin)
+	count := func(r map[string]any) string {
+		secrets, _ := r["credentials"].([]any)
+		return fmt.Sprintf("%s certificates %v without %v secrets %d", tally(r), r["certificates"], r["withoutCertificate"], len(secrets))
+	}
+	expect := func(what, query, rows, want string) map[string]any {
+		t.Helper()
+		r := w.importCSV(t, query, "serialNumber,template,certificate\n"+rows)
+		if got := count(r); got != want {
+			t.Errorf("%s: %s\nwant %s: %v", what, got, want, r["errors"])
+		}
+		return r
+	}
+	rows := "C-1,Sealed,\"" + oneText + "\"\nC-2,Sealed,\nP-1,Plain,\nN-1,Noted,passed\n"
+	const first = "created 4 updated 0 unchanged 0 refused 0 skipped 0 certificates 1 without 1 secrets "
+	expect("dry run", "dryRun=true", rows, first+"0")
+	r := expect("import", "credentials=true", rows, first+"2") // of P-1 and N-1
+	if !strings.Contains(r["text"].(string), "1 sign in with a certificate that the file does not have") {
+		t.Errorf("the report does not tell of C-2: %v", r["text"])
+	}
+	find := func(serial string) map[string]any {
+		return results(w.must("tokenA", "GET", "/devices?serialNumber="+serial, nil))[0]
+	}
+	id := find("C-1")["id"].(string)
+	if err := w.show(id, "", one); err != nil {
+		t.Errorf("an imported certificate: %v", err)
+	}
+	if got := find("N-1")["certificate"]; got != "passed" {
+		t.Errorf("a field of that name is %v", got)
+	}
+	expect("the same again", "credentials=true", rows, "created 0 updated 0 unchanged 4 refused 0 skipped 0 certificates 0 without 0 secrets 0")
+	expect("another one", "", "C-1,Sealed,\""+nextText+"\"\n", "created 0 updated 1 unchanged 0 refused 0 skipped 0 certificates 1 without 0 secrets 0")
+	if err := w.show(id, "", next); err != nil {
+		t.Errorf("the replacement: %v", err)
+	}
+	if err := w.show(id, "", one); err == nil {
+		t.Error("the one before lets in")
+	}
+	r = expect("refused", "", "C-3,Sealed,\""+nextText+"\"\nC-4,Sealed,hello\nP-1,Plain,\""+oneText+"\"\n", "created 0 updated 0 unchanged 0 refused 3 skipped 0 certificates 0 without 0 secrets 0")
+	for _, words := range []string{"registered for another device", "not PEM", "signs in with a secret"} {
+		if !strings.Contains(fmt.Sprint(r["errors"]), words) {
+			t.Errorf("no %q in %v", words, r["errors"])
+		}
 	}
 }

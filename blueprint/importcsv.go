@@ -1,6 +1,8 @@
 package blueprint
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -18,6 +20,7 @@ import (
 //
 //	template            name of the device template, in place of deviceTemplateId
 //	organization        path of names, "Acme / Home / Upstairs", in place of organizationId
+//	certificate         PEM, for a device that signs in with one: it is registered in place of the one before
 //
 // Other names are refused, so that a typing error does not lose a column; a mapping can rename columns and leave some out.
 // A row whose serialNumber exists changes that device, and an empty cell leaves its field alone: the same file twice
@@ -32,7 +35,7 @@ const (
 // importOptions say how to read the file.
 type importOptions struct {
 	dryRun      bool              // judge everything, keep nothing
-	credentials bool              // a secret for every device that is made, in the report, once
+	credentials bool              // a secret for every device that is made and signs in with one, in the report, once
 	makeGroups  bool              // organizations of a path that do not exist are made
 	template    string            // id of the device template of rows that name none
 	group       string            // id of the organization of new devices whose rows name none
@@ -56,6 +59,9 @@ type importReport struct {
 	Errors    []importError `json:"errors"`
 	Secrets   []importedKey `json:"credentials,omitempty"`
 	Text      string        `json:"text"`
+
+	Certificates       int `json:"certificates"`       // registered
+	WithoutCertificate int `json:"withoutCertificate"` // created, and they sign in with one that the file does not have
 }
 
 type importError struct {
@@ -189,6 +195,7 @@ func (im *importer) chunk(rows []importRow) error {
 	if tally.Refused > 0 {
 		tally.Skipped = len(rows) - tally.Refused
 		tally.Created, tally.Updated, tally.Unchanged, tally.Secrets = 0, 0, 0, nil
+		tally.Certificates, tally.WithoutCertificate = 0, 0
 	}
 	im.report(func(r *importReport) { r.add(len(rows), &tally) })
 	return nil
@@ -200,6 +207,7 @@ func (r *importReport) add(rows int, n *importReport) {
 	r.Refused, r.Skipped = r.Refused+n.Refused, r.Skipped+n.Skipped
 	r.Errors = append(r.Errors, n.Errors[:min(len(n.Errors), maxImportErrors-len(r.Errors))]...)
 	r.Secrets = append(r.Secrets, n.Secrets...)
+	r.Certificates, r.WithoutCertificate = r.Certificates+n.Certificates, r.WithoutCertificate+n.WithoutCertificate
 }
 
 // rows takes a chunk's rows and goes on after a refused one, so that the report has them all.
@@ -239,14 +247,26 @@ func (im *importer) row(t *txn, places *places, row importRow, tally *importRepo
 		if err != nil {
 			return err
 		}
+		template, _ := in["deviceTemplateId"].(string)
+		sealed, certificate, err := im.certificate(t, cmp.Or(template, old.text("deviceTemplateId")), in)
+		if err != nil {
+			return err
+		}
 		if err := im.known(t, k, old, in); err != nil {
 			return err
 		}
 		o, err := t.update(k, r.id(), "", in)
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case o.Revision == old.Revision:
+		}
+		registered := false
+		if sealed && certificate != "" {
+			if registered, err = im.register(t, o, certificate, tally); err != nil {
+				return err
+			}
+		}
+		switch {
+		case o.Revision == old.Revision && !registered:
 			tally.Unchanged++
 		default:
 			tally.Updated++
@@ -260,6 +280,10 @@ func (im *importer) row(t *txn, places *places, row importRow, tally *importRepo
 		in["organizationId"] = im.opt.group
 	}
 	template, _ := in["deviceTemplateId"].(string)
+	sealed, certificate, err := im.certificate(t, template, in)
+	if err != nil {
+		return err
+	}
 	if err := im.known(t, k, &object{Values: map[string]any{"deviceTemplateId": template}}, in); err != nil {
 		return err
 	}
@@ -268,7 +292,14 @@ func (im *importer) row(t *txn, places *places, row importRow, tally *importRepo
 		return err
 	}
 	tally.Created++
-	if !im.opt.credentials {
+	switch {
+	case sealed && certificate == "":
+		tally.WithoutCertificate++
+		return nil
+	case sealed:
+		_, err := im.register(t, o, certificate, tally)
+		return err
+	case !im.opt.credentials:
 		return nil
 	}
 	shape, err := t.issue(map[string]any{"entityId": o.ID, "entityType": "device"})
@@ -276,6 +307,38 @@ func (im *importer) row(t *txn, places *places, row importRow, tally *importRepo
 		tally.Secrets = append(tally.Secrets, importedKey{o.ID, serial, shape["secret"].(string)})
 	}
 	return err
+}
+
+// certificate says whether a device of the template signs in with a certificate, and takes the row's cell with it out of in.
+// For another device it may be a field of its own.
+func (im *importer) certificate(t *txn, template string, in map[string]any) (sealed bool, text string, err error) {
+	method, err := t.methodOf(template)
+	if err != nil || method != byCertificate {
+		return false, "", err
+	}
+	text, _ = in["certificate"].(string)
+	delete(in, "certificate")
+	return true, text, nil
+}
+
+// register has a device sign in with the certificate of its row, and reports whether it is another one than before.
+func (im *importer) register(t *txn, device *object, text string, tally *importReport) (bool, error) {
+	cert, err := parseCertificate(text)
+	if err != nil {
+		return false, err
+	}
+	known, err := loadSecrets(t.tx, device.ID)
+	if err != nil {
+		return false, err
+	}
+	if c := known.Certificate; c != nil && bytes.Equal(c.Hash, registrationOf(cert).Hash) {
+		return false, nil
+	}
+	if _, err := t.issue(map[string]any{"entityId": device.ID, "entityType": "device", "certificate": text}); err != nil {
+		return false, err
+	}
+	tally.Certificates++
+	return true, nil
 }
 
 // known refuses columns that are no fields of the row's device.
@@ -286,6 +349,9 @@ func (im *importer) known(t *txn, k *kind, o *object, in map[string]any) error {
 	}
 	for name := range in {
 		if !slices.ContainsFunc(fields, func(f field) bool { return f.name == name }) {
+			if name == "certificate" {
+				return fault.Field(name, "A device of this template signs in with a secret; take the cell out.")
+			}
 			return fault.Field(name, "A device of this template has no such field; make it a custom field of the template, rename the column, or leave it out.")
 		}
 	}
@@ -409,6 +475,10 @@ func (r *importReport) summary(took time.Duration) string {
 	if r.DryRun {
 		verb = "would be "
 	}
-	return fmt.Sprintf("%d of %d rows in %v: %d %screated, %d %schanged, %d as they were, %d refused, %d left out because others of their chunk were refused.",
+	text := fmt.Sprintf("%d of %d rows in %v: %d %screated, %d %schanged, %d as they were, %d refused, %d left out because others of their chunk were refused.",
 		r.Rows, r.TotalRows, took.Round(10*time.Millisecond), r.Created, verb, r.Updated, verb, r.Unchanged, r.Refused, r.Skipped)
+	if r.WithoutCertificate > 0 {
+		text += fmt.Sprintf(" Of those created, %d sign in with a certificate that the file does not have.", r.WithoutCertificate)
+	}
+	return text
 }
