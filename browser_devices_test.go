@@ -1,13 +1,17 @@
 package main
 
 import (
+	"crypto/sha256"
+	"crypto/tls"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
+	mqtt "github.com/eclipse/paho.mqtt.golang"
 )
 
 // nasty is what a device may be called: markup, and the end of an attribute.
@@ -165,6 +169,78 @@ func TestBrowserDevice(t *testing.T) {
 	p.fits()
 	p.dark()
 	p.accessible()
+}
+
+func TestBrowserCertificate(t *testing.T) {
+	dir, _ := newData(t, testEmail)
+	s := start(t, dir)
+	p := s.browse()
+	p.signIn(testEmail)
+	p.open("/model/devices")
+	p.button("New template")
+	p.fill("Name", "Sealed")
+	p.click("field", "An X.509 certificate")
+	p.accessible()
+	p.button("Create")
+	p.see("sign-in by X.509 certificate", "No channels yet")
+	p.open("/devices")
+	p.button("Create device")
+	p.fill("Serial number", "C-1")
+	p.choose("Template", "Sealed")
+	p.button("Create")
+	p.see("This one has none registered yet", "--cert cert.pem --key key.pem")
+	id := strings.Split(p.location(), "/")[2]
+
+	cert, text := deviceCertificate(t, time.Now().Add(-time.Hour), time.Now().Add(20*24*time.Hour))
+	p.fill("Certificate", text+"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+	p.see("It belongs to the device alone")
+	p.fill("Certificate", text)
+	p.gone("It belongs to the device alone")
+	p.accessible()
+	p.button("Register")
+	fingerprint := func(c tls.Certificate) string { return fmt.Sprintf("%x", sha256.Sum256(c.Certificate[0])) }
+	p.see(fingerprint(cert), "ends in 20 days")
+	lost := make(chan error, 2)
+	s.dial("ssl", id, "", "", func(o *mqtt.ClientOptions) {
+		o.TLSConfig.Certificates = []tls.Certificate{cert}
+		o.SetConnectionLostHandler(func(_ mqtt.Client, err error) { lost <- err })
+	})
+	p.see("Online since")
+	p.accessible()
+
+	next, nextText := deviceCertificate(t, time.Now().Add(-time.Hour), time.Now().Add(365*24*time.Hour))
+	file := filepath.Join(t.TempDir(), "next.pem")
+	if err := os.WriteFile(file, []byte(nextText), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.button("Replace")
+	p.pick(file)
+	p.button("Replace") // the form's
+	p.see("Replace the certificate?")
+	p.button("Replace it")
+	p.see(fingerprint(next))
+	select {
+	case <-lost:
+	case <-time.After(patience):
+		t.Fatal("the connection outlives its certificate")
+	}
+	p.button("Revoke")
+	p.button("Revoke it")
+	p.see("This one has none registered yet")
+	p.narrow()
+	p.fits()
+	p.dark()
+	p.accessible()
+
+	// The way to a first device, with a new template of the kind.
+	p.open("/first-device")
+	p.fill("Template", "Vault")
+	p.click("field", "An X.509 certificate")
+	p.button("Create it")
+	p.see("register it here first")
+	p.fill("Certificate", nextText)
+	p.button("Register")
+	p.see("Its certificate is registered", fingerprint(next))
 }
 
 func TestBrowserFirstDevice(t *testing.T) {

@@ -6,8 +6,11 @@ import { snippets } from '../lib/snippets';
 import { Code } from './code';
 import './snippets.css';
 
-// Snippets are programs that connect a device and send its first message.
-export function Snippets({ deviceId, secret, topic, payload }: { deviceId: string; secret: string; topic: string; payload: string }) {
+const files = (text: string) => [...new Set([...text.matchAll(/["']((?:ca|cert|key)\.(?:pem|der))["']/g)].map((m) => m[1]))];
+const listed = new Intl.ListFormat('en');
+
+// Snippets are programs that connect a device and send its first message. Without a secret, the device has a certificate.
+export function Snippets({ deviceId, secret, topic, payload }: { deviceId: string; secret: string | null; topic: string; payload: string }) {
   const reach = useReach();
   const [chosen, choose] = useLocalStorage({ key: 'snippets.language', defaultValue: 'mosquitto_pub', getInitialValueInEffect: false });
   if (!reach) return <Loader size="sm" role="status" aria-label="Loading" />;
@@ -26,7 +29,7 @@ export function Snippets({ deviceId, secret, topic, payload }: { deviceId: strin
           <Tabs.Panel key={s.name} value={s.name}>
             {(s.before || s.note) && <Text size="xs" c="dimmed" mb={6}>{s.before && <span className="mono">{s.before}</span>}{s.before && s.note && ' · '}{s.note}</Text>}
             <Code text={s.text} />
-            {s.file && <Text size="xs" c="dimmed" mt={4}>As <span className="mono">{s.file}</span>{reach.caPem !== null && /ca\.pem/.test(s.text) && ', beside ca.pem'}</Text>}
+            {s.file && <Text size="xs" c="dimmed" mt={4}>As <span className="mono">{s.file}</span>{files(s.text).length > 0 && `, beside ${listed.format(files(s.text))}`}</Text>}
           </Tabs.Panel>
         ))}
       </Tabs>

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { c, go, js, python, snippets, type Target } from './snippets';
+import { c, go, js, keyPair, python, snippets, type Target } from './snippets';
 
 // What somebody might call a thing to break out of a literal.
 const nasty = `a"b'c\\d$e\`f%g\n\r\0\u0007??/\u2028\u007f#{x}${'${y}'} ä😀`;
@@ -32,6 +32,18 @@ describe('snippets', () => {
     const list = snippets(plain);
     expect(list.map((s) => s.name)).toEqual(['mosquitto_pub', 'curl', 'Python', 'Node.js', 'Go', 'C', 'Arduino', 'ESP-IDF', 'MicroPython']);
     for (const s of list) for (const part of [plain.host, plain.deviceId, plain.secret, plain.topic, plain.payload]) expect(s.text, s.name).toContain(part);
+  });
+
+  test('a certificate stands in the place of a secret', () => {
+    const list = snippets({ ...plain, secret: null });
+    expect(list.map((s) => s.name)).toEqual(['mosquitto_pub', 'Python', 'Node.js', 'Go', 'C', 'Arduino', 'ESP-IDF', 'MicroPython']);
+    for (const s of list) {
+      for (const part of [plain.host, plain.deviceId, plain.topic, plain.payload]) expect(s.text, s.name).toContain(part);
+      expect(s.text, s.name).toMatch(/cert\.(pem|der)[^]*key\.(pem|der)/);
+      expect(s.text, s.name).not.toMatch(/SECRET|"null"|'null'|username|-P /);
+    }
+    expect(of('mosquitto_pub', { secret: null })).toContain(`-i ${plain.deviceId} --cert cert.pem --key key.pem`);
+    expect(keyPair("a'b")).toContain(`-subj '/CN=a'\\''b'`);
   });
 
   test('in a shell every odd text is one word', () => {

@@ -20,7 +20,7 @@ export function Connections({ device: d }: { device: Device }) {
     refetchInterval: 5_000,
   });
   const end = async (c: Client) => {
-    if (!await confirm({ title: 'End this connection?', body: 'The device may connect again at once, and most do. To keep it out, make a new secret or delete it.', action: 'End it' })) return;
+    if (!await confirm({ title: 'End this connection?', body: 'The device may connect again at once, and most do. To keep it out, take its credentials away or delete it.', action: 'End it' })) return;
     await attempt(() => must(api.POST('/api/v1/messaging/clients/{id}/disconnect', { params: { path: { id: c.id } } })), 'The connection is ended.');
     void client.invalidateQueries({ queryKey: ['clients', d.id] });
   };

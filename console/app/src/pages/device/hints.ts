@@ -1,4 +1,5 @@
 import type { Device } from '../../api/client';
+import { byCertificate } from './load';
 import { curl, type Hint } from '../../components/hints';
 
 // deviceHints are the commands that do what a tab does.
@@ -26,7 +27,8 @@ export function deviceHints(d: Device, tab: string): Hint[] {
     diagnose: [{ title: 'The diagnosis', command: curl('GET', `/api/v1/devices/${d.id}/diagnosis`) }, { title: 'Switch the flight recorder on', command: curl('POST', `/api/v1/devices/${d.id}/recorder`, { minutes: 15 }) }],
     access: [{ title: 'Who can reach it', command: curl('GET', `/api/v1/access/devices/${d.id}/users`) }],
     credentials: [
-      { title: 'Make a new secret', command: curl('POST', '/api/v1/access/mqtt-credentials', { entityId: d.id, entityType: 'device' }) },
+      byCertificate(d) ? { title: 'Register a certificate', command: `xively credentials create ${d.id} --certificate cert.pem` }
+        : { title: 'Make a new secret', command: curl('POST', '/api/v1/access/mqtt-credentials', { entityId: d.id, entityType: 'device' }) },
       { title: 'Make an association code', command: curl('POST', '/api/v1/association/create-association-code', { deviceId: d.id }) },
     ],
     audit: [{ title: 'Who changed what', command: curl('GET', `/api/v1/audit?objectId=${d.id}`) }],

@@ -25,4 +25,19 @@ export function useChange(d: Device) {
   };
 }
 
+// useCredential is what the server shows of a device's credential, null when it has none.
+export const useCredential = (id: string) => useQuery({
+  queryKey: ['credential', id],
+  queryFn: async () => (await must(api.GET('/api/v1/access/mqtt-credentials', { params: { query: { filters: { entityId: id } } } }))).mqttCredentials.results?.[0] ?? null,
+});
+
+// useCredentialRenewed has everything read again that a device's credential shows in.
+export function useCredentialRenewed(id: string) {
+  const client = useQueryClient();
+  return () => { for (const k of [['credential', id], key(id), ['audit', id]]) void client.invalidateQueries({ queryKey: k }); };
+}
+
+// byCertificate tells whether a device signs in with an X.509 certificate in place of a secret.
+export const byCertificate = (d: Device) => d.deviceTemplate?.authenticationMethod === 'certificate';
+
 export const platformChannel = (name: string) => name.startsWith('_');

@@ -69,6 +69,7 @@ const known: Record<string, string[]> = {
   longitude: ['longitude', 'lon', 'lng', 'long'],
   location: ['location', 'place', 'address', 'city', 'standort'],
   tags: ['tags', 'labels', 'tag'],
+  certificate: ['certificate', 'cert', 'x509', 'pem', 'devicecertificate', 'clientcertificate', 'zertifikat'],
   purchaseDate: ['purchasedate', 'purchased', 'bought', 'dateofpurchase'],
 };
 

@@ -20,6 +20,12 @@ export function Report({ report: r, running }: { report: ImportReport; running: 
         <div className="figures">{figures.map(([label, n, color]) => <div key={label}><b className="num" style={{ color }}>{count(n)}</b><span>{label}</span></div>)}</div>
         {r.state === 'failed' && <Alert color="red" variant="light">{r.text}</Alert>}
         {r.skipped > 0 && <Text size="xs" c="dimmed">Rows are taken in parts of 500, each all or nothing: good rows are left out where others of their part are refused. Mend or remove those and send the file again; what is imported already stays as it is.</Text>}
+        {(r.certificates > 0 || r.withoutCertificate > 0) && (
+          <Text size="sm">{[
+            r.certificates > 0 && `${plural(r.certificates, 'certificate')} ${r.dryRun ? 'would be ' : ''}registered`,
+            r.withoutCertificate > 0 && `${plural(r.withoutCertificate, 'new device')} without the certificate that the template wants: ${r.withoutCertificate === 1 ? 'it' : 'they'} cannot connect before one is registered`,
+          ].filter(Boolean).join('; ')}.</Text>
+        )}
         {!r.dryRun && !running && r.credentials && r.credentials.length > 0 && <Secrets report={r} />}
       </Stack>
       {r.errors.length > 0 && <Errors report={r} />}

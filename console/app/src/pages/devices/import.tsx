@@ -14,13 +14,13 @@ import { useImport } from './import-run';
 
 interface File_ { name: string; size: number; text: string; delimiter: Delimiter; columns: string[]; sample: string[][] }
 
-const own = ['serialNumber', 'name', 'template', 'organization', 'firmwareVersion', 'deviceVersion', 'location', 'latitude', 'longitude', 'tags', 'purchaseDate', 'deviceTemplateId', 'organizationId'];
-const labels: Record<string, string> = { serialNumber: 'Serial number', name: 'Name', template: 'Template, by name', organization: 'Group, as a path of names', firmwareVersion: 'Firmware version', deviceVersion: 'Device version', location: 'Location', latitude: 'Latitude', longitude: 'Longitude', tags: 'Tags, comma-separated', purchaseDate: 'Purchase date', deviceTemplateId: 'Template, by id', organizationId: 'Group, by id' };
+const own = ['serialNumber', 'name', 'template', 'organization', 'firmwareVersion', 'deviceVersion', 'location', 'latitude', 'longitude', 'tags', 'purchaseDate', 'deviceTemplateId', 'organizationId', 'certificate'];
+const labels: Record<string, string> = { serialNumber: 'Serial number', name: 'Name', template: 'Template, by name', organization: 'Group, as a path of names', firmwareVersion: 'Firmware version', deviceVersion: 'Device version', location: 'Location', latitude: 'Latitude', longitude: 'Longitude', tags: 'Tags, comma-separated', purchaseDate: 'Purchase date', deviceTemplateId: 'Template, by id', organizationId: 'Group, by id', certificate: 'X.509 certificate, as PEM' };
 const most = 64 << 20;
 
 export default function ImportPage() {
   const custom = [...new Set((useDeviceFields().data ?? []).map((f) => f.name))];
-  const fields = [...own, ...custom];
+  const fields = [...new Set([...own, ...custom])];
   const [file, setFile] = useState<File_ | null>(null);
   const [error, setError] = useState<unknown>(null);
   const [mapping, setMapping] = useState<string[]>([]);
@@ -87,7 +87,7 @@ function Mapped({ file, fields, mapping, setMapping, onOther }: { file: File_; f
                 <td><Select size="xs" aria-label={`Column ${c} becomes`} placeholder="left out" clearable searchable value={mapping[i] || null} disabled={running}
                   data={fields.filter((f) => f === mapping[i] || !mapping.includes(f)).map((f) => ({ value: f, label: labels[f] ?? f }))}
                   onChange={(v) => change(setMapping)(mapping.map((m, n) => (n === i ? v ?? '' : m)))} /></td>
-                <td><Text span size="xs" c="dimmed">{file.sample.map((r) => r[i]).filter(Boolean).slice(0, 3).join(' · ')}</Text></td>
+                <td><Text span size="xs" c="dimmed">{file.sample.map((r) => r[i]).filter(Boolean).slice(0, 3).map((cell) => (cell.length > 60 ? `${cell.slice(0, 60)}…` : cell)).join(' · ')}</Text></td>
               </tr>
             ))}
           </tbody>
@@ -102,7 +102,7 @@ function Mapped({ file, fields, mapping, setMapping, onOther }: { file: File_; f
           <TemplatePicker kind="devices" label="Template" description={named ? 'Of rows that name none' : 'Of all rows'} placeholder="Choose one" value={template} onChange={change(setTemplate)} clearable disabled={running || templates.length === 0} />
           <GroupPicker label="Group" description={mapping.includes('organization') ? 'Of rows that name none' : 'Of all rows'} placeholder="None" value={group} onChange={change(setGroup)} clearable disabled={running} />
         </div>
-        <Checkbox size="sm" label="Make credentials" description="Their secrets can be downloaded once, when the import is done" checked={secrets} onChange={(e) => setSecrets(e.currentTarget.checked)} disabled={running} />
+        <Checkbox size="sm" label="Make credentials" description="Their secrets can be downloaded once, when the import is done. Devices of templates with X.509 certificates get none: a column has their certificates, or they are registered later." checked={secrets} onChange={(e) => setSecrets(e.currentTarget.checked)} disabled={running} />
         {mapping.includes('organization') && <Checkbox size="sm" label="Make groups that do not exist" checked={makeGroups} onChange={(e) => change(setMakeGroups)(e.currentTarget.checked)} disabled={running} />}
       </Stack>
     </Card>

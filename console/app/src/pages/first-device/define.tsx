@@ -4,6 +4,7 @@ import { useState } from 'react';
 import { Failed } from '../../components/states';
 import { useSubmit } from '../../lib/act';
 import type { DeviceTemplate } from '../../lib/names';
+import { AuthenticationChoice } from '../model/dialogs';
 import { Step } from './first-device';
 import { channelError, make, type Made } from './make';
 
@@ -19,11 +20,13 @@ export function Define({ templates, onMade }: { templates: DeviceTemplate[]; onM
   const [template, setTemplate] = useState<string>(usable[0]?.id ?? fresh);
   const [templateName, setTemplateName] = useState(usable.length === 0 ? 'Sensor' : '');
   const [channel, setChannel] = useState('temperature');
+  const [method, setMethod] = useState('password');
   const [serialNumber, setSerialNumber] = useState(serial);
   const [name, setName] = useState('First device');
   const isNew = template === fresh;
+  const authenticationMethod = (isNew ? method : usable.find((t) => t.id === template)?.authenticationMethod) === 'certificate' ? 'certificate' : 'password';
   const form = useSubmit(async () => {
-    const made = await make({ templateId: isNew ? null : template, templateName, channel, serialNumber, name });
+    const made = await make({ templateId: isNew ? null : template, templateName, authenticationMethod, channel, serialNumber, name });
     for (const k of [['device-templates'], ['devices'], ['device-fields']]) void client.invalidateQueries({ queryKey: k });
     onMade(made);
   });
@@ -39,8 +42,9 @@ export function Define({ templates, onMade }: { templates: DeviceTemplate[]; onM
           <TextInput label="Serial number" description={isNew ? 'One of its kind in the account' : undefined} value={serialNumber} onChange={(e) => setSerialNumber(e.currentTarget.value)} error={form.errorOf('serialNumber')} required />
           <TextInput label="Name" description={isNew ? 'What people call it' : undefined} value={name} onChange={(e) => setName(e.currentTarget.value)} />
         </div>
+        {isNew && <AuthenticationChoice value={method} onChange={setMethod} />}
         {form.rest(['name', 'serialNumber']) && <Failed error={form.rest(['name', 'serialNumber'])} />}
-        <Group justify="flex-end"><Button type="submit" loading={form.busy} disabled={!ready} data-autofocus>Create it, with credentials</Button></Group>
+        <Group justify="flex-end"><Button type="submit" loading={form.busy} disabled={!ready} data-autofocus>{authenticationMethod === 'certificate' ? 'Create it' : 'Create it, with credentials'}</Button></Group>
       </form>
     </section>
   );

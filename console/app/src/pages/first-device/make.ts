@@ -1,9 +1,9 @@
 // What a first device needs: a template with a channel, the device, its credentials.
 import { api, must } from '../../api/client';
 
-export interface Wanted { templateId: string | null; templateName: string; channel: string; serialNumber: string; name: string }
+export interface Wanted { templateId: string | null; templateName: string; authenticationMethod: 'password' | 'certificate'; channel: string; serialNumber: string; name: string }
 
-export interface Made { deviceId: string; secret: string }
+export interface Made { deviceId: string; secret: string | null } // no secret for a device that signs in with a certificate
 
 // A channel's name is the end of a topic.
 export function channelError(name: string): string | undefined {
@@ -18,19 +18,19 @@ export function channelError(name: string): string | undefined {
 export async function make(w: Wanted): Promise<Made> {
   let deviceTemplateId = w.templateId;
   if (deviceTemplateId === null) {
-    const { deviceTemplate } = await must(api.POST('/api/v1/devices/templates', { body: { name: w.templateName.trim() } }));
+    const { deviceTemplate } = await must(api.POST('/api/v1/devices/templates', { body: { name: w.templateName.trim(), authenticationMethod: w.authenticationMethod } }));
     deviceTemplateId = deviceTemplate.id;
     await must(api.POST('/api/v1/channels/templates', { body: { entityId: deviceTemplateId, entityType: 'deviceTemplate', name: w.channel.trim(), persistenceType: 'timeSeries' } }));
   }
   const { device } = await must(api.POST('/api/v1/devices', { body: { deviceTemplateId, serialNumber: w.serialNumber.trim(), name: w.name.trim() || null } }));
-  return { deviceId: device.id, secret: await secretFor(device.id) };
+  return { deviceId: device.id, secret: w.authenticationMethod === 'certificate' ? null : await secretFor(device.id) };
 }
 
 export const secretFor = async (deviceId: string) =>
   (await must(api.POST('/api/v1/access/mqtt-credentials', { body: { entityId: deviceId, entityType: 'device' } }))).mqttCredential.secret ?? '';
 
 // publishAs sends a message as the device does: with its own credentials, not with the cookie of the admin.
-export async function publishAs(m: Made, topic: string, payload: string): Promise<void> {
+export async function publishAs(m: { deviceId: string; secret: string }, topic: string, payload: string): Promise<void> {
   const basic = btoa(String.fromCharCode(...new TextEncoder().encode(`${m.deviceId}:${m.secret}`)));
   const answer = await fetch(`/messaging/publish/${topic.split('/').map(encodeURIComponent).join('/')}`, { method: 'POST', body: payload, credentials: 'omit', headers: { Authorization: `Basic ${basic}` } });
   if (!answer.ok) throw new Error(`The server refused the message: ${answer.status}.`);

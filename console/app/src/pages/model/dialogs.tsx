@@ -1,4 +1,4 @@
-import { Button, Checkbox, Group, Modal, SegmentedControl, Select, Stack, Text, TextInput } from '@mantine/core';
+import { Button, Checkbox, Group, Modal, Radio, SegmentedControl, Select, Stack, Text, TextInput } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState, type ReactNode } from 'react';
 import { send } from '../../api/client';
@@ -32,8 +32,10 @@ const save = (path: string, body: object, old?: { id: string; version: string })
 export function TemplateDialog({ kind, old, onClose, onMade }: { kind: Kind; old?: Template; onClose: () => void; onMade?: (id: string) => void }) {
   const client = useQueryClient();
   const [name, setName] = useState(old?.name ?? '');
+  const [authenticationMethod, setMethod] = useState('password');
+  const choice = kind.key === 'devices' && !old;
   const form = useSubmit(async () => {
-    const made = await save(pathOf(kind, 'templates'), { name: name.trim() }, old);
+    const made = await save(pathOf(kind, 'templates'), { name: name.trim(), ...(choice && { authenticationMethod }) }, old);
     renewed(client);
     onClose();
     if (!old) onMade?.(made[kind.template].id);
@@ -41,7 +43,20 @@ export function TemplateDialog({ kind, old, onClose, onMade }: { kind: Kind; old
   return (
     <Dialog title={old ? 'Rename the template' : `New template of ${kind.many}`} onClose={onClose} form={form} action={old ? 'Rename' : 'Create'} ready={name.trim() !== ''} known={['name']}>
       <TextInput label="Name" value={name} onChange={(e) => setName(e.currentTarget.value)} error={form.errorOf('name')} required data-autofocus />
+      {choice && <AuthenticationChoice value={authenticationMethod} onChange={setMethod} />}
     </Dialog>
+  );
+}
+
+// AuthenticationChoice asks how the devices of a new template sign in.
+export function AuthenticationChoice({ value, onChange }: { value: string; onChange: (method: string) => void }) {
+  return (
+    <Radio.Group label="Its devices sign in with" description="For all of them; it cannot be changed later" value={value} onChange={onChange}>
+      <Stack gap={8} mt={8}>
+        <Radio value="password" label="A secret" description="Made by the server, one for each device: its MQTT password" />
+        <Radio value="certificate" label="An X.509 certificate" description="Each device’s own, registered here; its private key never leaves the device" />
+      </Stack>
+    </Radio.Group>
   );
 }
 

@@ -27,7 +27,7 @@ export const kindOf = (key: string | undefined): Kind => kinds.find((k) => k.key
 export const pathOf = (k: Kind, what: 'templates' | 'custom-fields') => `/api/v1/${k.key}/${what}`;
 export const channelsPath = '/api/v1/channels/templates';
 
-export interface Template { id: string; name: string; default: string; version: string; freeTopics?: string[]; keepPoints?: string | null; keepRollups?: string | null; channelTemplates?: Channel[] }
+export interface Template { id: string; name: string; default: string; version: string; authenticationMethod?: 'password' | 'certificate'; freeTopics?: string[]; keepPoints?: string | null; keepRollups?: string | null; channelTemplates?: Channel[] }
 export type Channel = Schemas['ChannelTemplate'];
 export interface Field { id: string; name: string; fieldType: 'string' | 'text' | 'number' | 'boolean' | 'datetime'; required: string; default: string | null; version: string }
 export type Preview = Schemas['ChangePreview'];

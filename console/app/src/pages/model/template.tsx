@@ -50,6 +50,7 @@ export function Template({ kind, template: t, count }: { kind: Kind; template: T
           <h2 className="break">{t.name}</h2>
           <Group gap="4px 14px">
             <Anchor component={Link} size="sm" to={kind.key === 'devices' ? `/devices?q=${encodeURIComponent(`deviceTemplateId:=${t.id}`)}` : kind.objects}>{plural(count, kind.one, kind.many)}</Anchor>
+            {kind.key === 'devices' && <Text span size="sm" c="dimmed">sign-in by {t.authenticationMethod === 'certificate' ? 'X.509 certificate' : 'secret'}</Text>}
             {t.default === 'true' && <Badge size="sm" radius="sm" variant="default" tt="none" fw={500}>default</Badge>}
             <ID id={t.id} short />
           </Group>
