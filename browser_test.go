@@ -76,33 +76,38 @@ type page struct {
 // fails where XIVELY_TEST_CLIENTS=required.
 func (s *testServer) browse() *page {
 	s.t.Helper()
+	return browse(s.t, "http://"+s.listeners.local.Addr().String())
+}
+
+func browse(t *testing.T, base string) *page {
+	t.Helper()
 	if testing.Short() {
-		s.t.Skip("browser tests take their time: not with -short")
+		t.Skip("browser tests take their time: not with -short")
 	}
 	browser, err := startBrowser()
 	if err != nil {
 		if os.Getenv("XIVELY_TEST_CLIENTS") == "required" {
-			s.t.Fatal(err)
+			t.Fatal(err)
 		}
-		s.t.Skip(err)
+		t.Skip(err)
 	}
 	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
-	p := &page{t: s.t, ctx: ctx, base: "http://" + s.listeners.local.Addr().String()}
+	p := &page{t: t, ctx: ctx, base: base}
 	if err := chromedp.Do(ctx); err != nil { // opens the tab
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	if err := chromedp.Listen(ctx, p.watch); err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
-	s.t.Cleanup(func() {
-		if s.t.Failed() {
+	t.Cleanup(func() {
+		if t.Failed() {
 			p.picture("failed")
 		}
 		cancel()
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		for _, f := range p.faults {
-			s.t.Errorf("the page: %s", f)
+			t.Errorf("the page: %s", f)
 		}
 	})
 	p.run(send(network.Enable, network.EnableParams{}), send(cdplog.Enable, cdp.Empty{}), send(runtime.Enable, cdp.Empty{}), media("light"), chromedp.EmulateViewport(1440, 900))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -75,10 +76,11 @@ func newBackupCommand() *cobra.Command {
 	cmd := group("backup", "Make, list, download and remove backups")
 	cmd.Long = `Backups of a running server are made by it, in its folder for them (create, list, download, delete, schedule); "backup file"
 makes one of a data folder that no server is using. A backup is one file with everything in it: the store at one moment,
-the secret key, the private authority. Whoever has it has all accounts. "xively restore" makes a data folder from it.`
+the secret key, the private authority. Whoever has it has all accounts. "backup restore" puts the running server back to one;
+"xively restore" makes a data folder from a file.`
 	cmd.AddCommand(newBackupCreateCommand(),
 		newTableCommand("list", "List the server's backups, newest first", backupsResource),
-		newBackupDownloadCommand(), backupsResource.deleteBy("NAME", "Remove backups from the server"), newBackupScheduleCommand(), newBackupFileCommand())
+		newBackupDownloadCommand(), backupsResource.deleteBy("NAME", "Remove backups from the server"), newBackupRestoreCommand(), newBackupScheduleCommand(), newBackupFileCommand())
 	return cmd
 }
 
@@ -145,6 +147,54 @@ func newBackupDownloadCommand() *cobra.Command {
 		},
 	}
 	server.register(cmd)
+	return cmd
+}
+
+func newBackupRestoreCommand() *cobra.Command {
+	var (
+		server serverFlags
+		sure   bool
+	)
+	cmd := &cobra.Command{
+		Use:   "restore NAME --yes",
+		Short: "Put the running server back to a backup",
+		Long: `Put everything back as it was when the backup was made, accounts, secrets and sign-ins with it. The server unpacks and checks the
+backup while it goes on, then stops in order and starts again, which ends every connection. What it had until then is kept in
+a folder of its own in the data folder. An API key cannot do this.`,
+		Example: `  xively backup restore xively-20260131T020000Z-scheduled.tar.zst --yes`,
+		Args:    exactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !sure {
+				return usageError("this replaces everything the server has: say --yes")
+			}
+			c, err := server.signedIn()
+			if err != nil {
+				return err
+			}
+			path := "/api/v1/backups/" + url.PathEscape(args[0])
+			one, err := c.one(cmd.Context(), http.MethodPost, path+"/restore", nil, "backup")
+			if err != nil {
+				return err
+			}
+			for one["state"] == "restoring" {
+				if err := pause(cmd.Context(), importPoll); err != nil {
+					return err
+				}
+				next, err := c.one(cmd.Context(), http.MethodGet, path, nil, "backup")
+				if err != nil {
+					break // it has stopped, or knows this sign-in no more
+				}
+				one = next
+			}
+			if text := cell(one["error"]); text != "" {
+				return errors.New(text)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "The server starts again with %s. If you signed in after it was made, sign in again.\n", args[0])
+			return nil
+		},
+	}
+	server.register(cmd)
+	cmd.Flags().BoolVar(&sure, "yes", false, "replace everything")
 	return cmd
 }
 

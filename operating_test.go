@@ -1,16 +1,20 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"xively/internal/auth"
@@ -194,6 +198,9 @@ func TestBackupRoutes(t *testing.T) {
 	if status, body := s.get(cell(key["key"]), "/api/v1/backups/"+name+"/file"); status != http.StatusForbidden {
 		t.Errorf("an API key gets a backup's file: %d, %d bytes", status, len(body))
 	}
+	if status, _ := s.call(cell(key["key"]), "POST", "/api/v1/backups/"+name+"/restore", nil); status != http.StatusForbidden {
+		t.Errorf("an API key restores a backup: %d", status)
+	}
 	if status, body := s.get(token, "/api/v1/backups/"+name+"/file"); status != http.StatusOK || float64(len(body)) != one["bytes"] {
 		t.Errorf("the file: %d, %d bytes of %v", status, len(body), one["bytes"])
 	}
@@ -215,6 +222,86 @@ func TestBackupRoutes(t *testing.T) {
 	if status, _ := s.get(token, "/api/v1/backups/"+name); status != http.StatusNotFound {
 		t.Errorf("a removed backup: %d", status)
 	}
+}
+
+// TestRestoreRunning: the running server goes back to a backup: what came later is gone from it and kept beside it, and devices and people go on.
+func TestRestoreRunning(t *testing.T) {
+	dir, accounts := newData(t, testEmail)
+	ports := freePorts(t, 3)
+	p := spawn(t, dir, "listen.local="+ports[0], "listen.mqtts="+ports[1], "listen.tls="+ports[2])
+	t.Cleanup(func() { p.kill() })
+	p.mustReady()
+	sh := shellAt(t, p.rest)
+	fleet := soakFleet(t, sh, accounts[0].AccountID, 1)
+	publish := func(value string) {
+		t.Helper()
+		sh.run(exitOK, "2026-01-31T12:00:00Z,,"+value+",\n", "data", "import", fleet[0].Topic, "--file", "-")
+	}
+	publish("1")
+	out, _ := sh.run(exitOK, "", "backup", "create", "-o", "csv")
+	name := regexp.MustCompile(`xively-\S*?\.tar\.zst`).FindString(out)
+	sh.run(exitOK, "", "devices", "create", "--serial", "later", "--template", "Sensor")
+	if out, _ := sh.run(exitOK, "", "devices", "list"); !strings.Contains(out, "later") {
+		t.Fatalf("devices: %s", out)
+	}
+
+	sh.run(exitUsage, "", "backup", "restore", name)
+	sh.run(exitNotFound, "", "backup", "restore", "nothing", "--yes")
+	// One that is not whole changes nothing.
+	const damaged = "xively-20200101T000000Z-manual.tar.zst"
+	text, err := os.ReadFile(filepath.Join(dir, "backups", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "backups", damaged), text[:len(text)/2], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, errOut := sh.run(exitFailed, "", "backup", "restore", damaged, "--yes"); !strings.Contains(errOut, "nothing was changed") {
+		t.Errorf("a damaged backup: %s", errOut)
+	}
+	if out, _ := sh.run(exitOK, "", "devices", "list"); !strings.Contains(out, "later") {
+		t.Errorf("after a damaged backup: %s", out)
+	}
+
+	sh.run(exitOK, "", "backup", "restore", name, "--yes")
+	eventually(t, "the server is back and has no later device", func() bool {
+		var out bytes.Buffer
+		code := run([]string{"devices", "list"}, nil, &out, io.Discard)
+		return code == exitOK && strings.Contains(out.String(), "soak-0") && !strings.Contains(out.String(), "later")
+	})
+	if out, _ := sh.run(exitOK, "", "data", "get", fleet[0].Topic); !strings.Contains(out, "1") {
+		t.Errorf("points: %s", out)
+	}
+	publish("2")
+	kept, _ := filepath.Glob(filepath.Join(dir, "replaced-*"))
+	if len(kept) != 1 {
+		t.Fatalf("kept: %v", kept)
+	}
+	if out, _ := sh.run(exitOK, "", "overview"); !strings.Contains(out, filepath.Base(kept[0])) {
+		t.Errorf("overview: %s", out)
+	}
+	p.signal(syscall.SIGTERM)
+	if code := p.wait(); code != exitOK {
+		t.Errorf("exit code %d\n%s", code, p.stderr.String())
+	}
+	former := start(t, kept[0])
+	if n := former.must(former.signIn(testEmail), "GET", "/api/v1/devices?serialNumber=later", nil, "devices"); n["meta"].(object)["count"] != 1.0 {
+		t.Errorf("what was replaced has %v", n)
+	}
+}
+
+// freePorts returns addresses that nobody listens on, for servers that come back on them.
+func freePorts(t *testing.T, n int) (all []string) {
+	t.Helper()
+	for range n {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, ln.Addr().String())
+		defer ln.Close()
+	}
+	return all
 }
 
 // get is call for answers of any kind and paths as they are.

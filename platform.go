@@ -31,8 +31,15 @@ type directory struct {
 }
 
 func openDirectory(cfg Config, log *slog.Logger) (d directory, err error) {
-	store := cfg.Storage
-	if d.db, err = storage.Open(store.config(cfg.Data), log.With("module", "storage")); err != nil {
+	store := cfg.Storage.config(cfg.Data)
+	store.Locked = func() error {
+		kept, err := operate.SwapRestored(cfg.Data, time.Now())
+		if kept != "" {
+			log.Warn("a backup was restored; what was there before is kept", "folder", filepath.Join(cfg.Data, kept))
+		}
+		return err
+	}
+	if d.db, err = storage.Open(store, log.With("module", "storage")); err != nil {
 		return d, err
 	}
 	d.blueprint = blueprint.New(cfg.Blueprint, d.db, log.With("module", "blueprint"))
@@ -210,7 +217,10 @@ func (p *platform) listen() error {
 	return nil
 }
 
-// run serves until ctx ends, the store fails or a listener breaks, then closes everything. It returns nil only after an
+// errStartAgain is what run ends with when a backup waits to take the place of what the server has.
+var errStartAgain = errors.New("start again")
+
+// run serves until ctx ends, the store fails, a listener breaks or a backup was restored, then closes everything. It returns nil only after an
 // orderly stop that was asked for. Serving goroutines are started here and have ended when it returns.
 func (p *platform) run(ctx context.Context) error {
 	background, stopBackground := context.WithCancel(context.Background())
@@ -250,6 +260,9 @@ func (p *platform) run(ctx context.Context) error {
 	case <-p.db.Failed():
 		cause = p.db.Err()
 	case cause = <-broken:
+	case <-p.operate.Restored():
+		p.log.Info("starting again", "at_most", p.cfg.Shutdown)
+		cause = errStartAgain
 	}
 	stopBackground()
 	closing, cancel := context.WithTimeout(context.Background(), p.cfg.Shutdown)

@@ -126,10 +126,29 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger, out io.Writer, beg
 	if cfg.Listen.MQTT != "" {
 		log.Warn("listen.mqtt is on: passwords and data of its clients can be read on the network", "address", cfg.Listen.MQTT)
 	}
-	p, err := openPlatform(withinMemory(cfg, memoryLimit(), log), log)
-	if err != nil {
-		return err
+	cfg = withinMemory(cfg, memoryLimit(), log)
+	for {
+		p, err := openPlatform(cfg, log)
+		if err != nil {
+			return err
+		}
+		p.welcome(out, time.Since(began))
+		err = p.serve(ctx)
+		switch {
+		case !errors.Is(err, errStartAgain):
+			return err
+		case err != errStartAgain:
+			log.Warn("what the restore replaces was not closed in order", "err", err)
+		}
+		if ctx.Err() != nil {
+			return nil // the next start has the restored store
+		}
+		began = time.Now()
 	}
+}
+
+// serve is run that also hears SIGHUP.
+func (p *platform) serve(ctx context.Context) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
@@ -145,7 +164,6 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger, out io.Writer, beg
 			}
 		}
 	}()
-	p.welcome(out, time.Since(began))
 	return p.run(ctx)
 }
 

@@ -205,8 +205,8 @@ func neededScope(method, path string) string {
 	switch {
 	case strings.HasPrefix(path, "/messaging/"):
 		return messagingScope
-	case strings.HasPrefix(path, "/api/v1/backups/") && strings.HasSuffix(path, "/file"):
-		return personScope // the file holds every secret of the server
+	case strings.HasPrefix(path, "/api/v1/backups/") && (strings.HasSuffix(path, "/file") || strings.HasSuffix(path, "/restore")):
+		return personScope // the file holds every secret of the server, and a restore brings back what was taken away since
 	case method == http.MethodGet, method == http.MethodHead:
 		return readScope
 	case method == http.MethodPost && (strings.HasSuffix(path, "/search") || strings.HasSuffix(path, "/query")):

@@ -50,6 +50,11 @@ func open(cfg Config, log *slog.Logger, m []migration) (*DB, error) {
 
 // load does all of Open that needs the lock.
 func (db *DB) load(m []migration) error {
+	if db.cfg.Locked != nil {
+		if err := db.cfg.Locked(); err != nil {
+			return err
+		}
+	}
 	if err := prepare(db.cfg); err != nil {
 		return err
 	}

@@ -42,6 +42,10 @@ type Config struct {
 	// MaxBytes is how much the store may hold, free pages of its file not counted; over it the store is Full. Default 0: as much as the disk takes.
 	MaxBytes int64
 
+	// Locked, when set, is called by Open when the folder is this process's and before anything in it is read: for who has to put
+	// something in its place first. Its error is Open's.
+	Locked func() error
+
 	// Sync, when set, stands between the store and the disk, for simulations and for measurements that leave the disk out.
 	// It is called with the path of a journal file after each write to it and with that of the store before each commit,
 	// and returns when what was written lasts, or why it does not. Nothing is really synced then.

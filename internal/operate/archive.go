@@ -217,13 +217,15 @@ func readManifest(name string, content io.Reader) (m Manifest, err error) {
 }
 
 // check reads a whole backup.
-func check(file string) (Manifest, error) {
+func check(file string) (Manifest, error) { return readArchiveFile(file, nil) }
+
+func readArchiveFile(file string, put func(name string, content io.Reader) error) (Manifest, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return Manifest{}, err
 	}
 	defer f.Close()
-	return readArchive(bufio.NewReaderSize(f, 1<<20), nil)
+	return readArchive(bufio.NewReaderSize(f, 1<<20), put)
 }
 
 // createFile writes a file under a name that it gets when its content is whole and on disk.
@@ -278,40 +280,38 @@ func Restore(ctx context.Context, file, dir string) (m Manifest, report storage.
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return m, report, err
 	}
-	f, err := os.Open(file)
-	if err != nil {
+	partial := dir + partialSuffix
+	defer os.RemoveAll(partial) // when it has its name, nothing is left to remove
+	if m, report, err = unpackAll(ctx, file, partial); err != nil {
 		return m, report, err
 	}
-	defer f.Close()
-	partial := dir + partialSuffix
+	if err := os.Rename(partial, dir); err != nil { // over an empty folder, too
+		return m, report, err
+	}
+	return m, report, syncFolder(filepath.Dir(dir))
+}
+
+// unpackAll makes a data folder of a backup under a name that nobody looks at yet, and checks all of it.
+func unpackAll(ctx context.Context, file, partial string) (m Manifest, report storage.Report, err error) {
 	if err := os.RemoveAll(partial); err != nil { // of a restore that was interrupted
 		return m, report, err
 	}
 	if err := os.MkdirAll(partial, 0o700); err != nil {
 		return m, report, err
 	}
-	defer os.RemoveAll(partial) // when it has its name, nothing is left to remove
-	m, err = readArchive(bufio.NewReaderSize(f, 1<<20), func(name string, content io.Reader) error {
+	m, err = readArchiveFile(file, func(name string, content io.Reader) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		return unpack(filepath.Join(partial, filepath.FromSlash(name)), content)
 	})
 	if err != nil {
-		return m, report, fmt.Errorf("%s: %w", file, err)
+		return m, report, fmt.Errorf("%s: %w", filepath.Base(file), err)
 	}
 	if report, err = storage.Verify(partial); err != nil {
 		return m, report, err
 	}
-	for _, folder := range []string{filepath.Join(partial, "journal"), partial} {
-		if err := syncFolder(folder); err != nil {
-			return m, report, err
-		}
-	}
-	if err := os.Rename(partial, dir); err != nil { // over an empty folder, too
-		return m, report, err
-	}
-	return m, report, syncFolder(filepath.Dir(dir))
+	return m, report, syncFolders(filepath.Join(partial, "journal"), partial)
 }
 
 func unpack(to string, content io.Reader) error {

@@ -63,12 +63,12 @@ type Schedule struct {
 // Backup is one as it is listed.
 type Backup struct {
 	Name      string  `json:"name"`
-	State     string  `json:"state"` // running, done, failed
+	State     string  `json:"state"` // running, done, failed; while it is restored: restoring, restarting
 	Scheduled bool    `json:"scheduled"`
 	Started   string  `json:"started"`
 	Seconds   float64 `json:"seconds"` // that it took; 0 when it is not known any more
 	Bytes     int64   `json:"bytes"`   // so far, while it runs
-	Error     string  `json:"error"`   // "" when it did not fail
+	Error     string  `json:"error"`   // why it failed, or the last restore of it; "" when nothing did
 }
 
 const (
@@ -90,16 +90,22 @@ type backups struct {
 
 	mu      sync.Mutex
 	closed  bool
-	running *Backup
+	running *Backup // being made or restored
 	failed  *Backup // the last one, until one succeeds
 	tried   time.Time
 	took    map[string]float64
+	wrong   map[string]string // why the last restore of a backup failed
+
+	restored chan struct{} // closed when one is ready for the server to start again
 }
 
-// open makes the folder and sweeps what an interrupted backup has left.
+// open sweeps what an interrupted backup or restore has left.
 func (b *backups) open(s *Service) error {
-	b.s, b.took = s, map[string]float64{}
+	b.s, b.took, b.wrong, b.restored = s, map[string]float64{}, map[string]string{}, make(chan struct{})
 	b.live, b.stop = context.WithCancel(context.Background())
+	if err := os.RemoveAll(filepath.Join(s.cfg.Data, unpackedFolder)); err != nil {
+		return fmt.Errorf("leftover of an interrupted restore: %w", err)
+	}
 	leftovers, err := filepath.Glob(filepath.Join(s.cfg.Dir, "xively-*"+suffix+partialSuffix))
 	if err != nil {
 		return err
@@ -127,6 +133,8 @@ func (b *backups) begin(how string) (Backup, error) {
 	switch {
 	case b.closed:
 		return Backup{}, fault.New(fault.Unavailable, "The server is stopping. Try again in a moment.")
+	case b.running != nil && b.running.State != "running":
+		return Backup{}, fault.New(fault.Conflict, "The backup %s is being restored.", b.running.Name)
 	case b.running != nil:
 		return Backup{}, fault.New(fault.Conflict, "The backup %s is being made; wait until it is done.", b.running.Name)
 	}
@@ -229,7 +237,8 @@ func (b *backups) list() ([]Backup, error) {
 		if err != nil || ok != nil {
 			continue // removed meanwhile, or a name by somebody else
 		}
-		all = append(all, Backup{Name: e.Name(), State: "done", Scheduled: m[2] == bySchedule, Started: rest.Time(at), Bytes: info.Size(), Seconds: b.took[e.Name()]})
+		all = append(all, Backup{Name: e.Name(), State: "done", Scheduled: m[2] == bySchedule, Started: rest.Time(at), Bytes: info.Size(),
+			Seconds: b.took[e.Name()], Error: b.wrong[e.Name()]})
 	}
 	for _, one := range []*Backup{b.running, b.failed} {
 		if one != nil {
@@ -261,6 +270,8 @@ func (b *backups) remove(name string) (Backup, error) {
 	switch one.State {
 	case "running":
 		return one, fault.New(fault.Conflict, "The backup is being made; wait until it is done.")
+	case "restoring", "restarting":
+		return one, fault.New(fault.Conflict, "The backup is being restored.")
 	case "failed":
 		b.mu.Lock()
 		b.failed = nil
@@ -365,7 +376,15 @@ func (b *backups) runDue(now time.Time) {
 const staleAfter = 7 * 24 * time.Hour
 
 // attention says what is wrong with the backups.
-func (b *backups) attention(now time.Time) []Attention {
+func (b *backups) attention(now time.Time) (found []Attention) {
+	for _, name := range b.replaced() {
+		found = append(found, Attention{Code: "backup", Severity: "notice", Text: fmt.Sprintf("What a restore replaced is kept as %s in the data folder, and is a data folder itself. Remove it when it is not needed any more.", name)})
+	}
+	return append(found, b.newest(now)...)
+}
+
+// newest says what is wrong with the newest backup.
+func (b *backups) newest(now time.Time) []Attention {
 	all, err := b.list()
 	if err != nil {
 		return []Attention{{Code: "backup", Severity: "error", Text: "The folder of the backups cannot be read: " + plainError(err) + "."}}
@@ -386,13 +405,13 @@ func (b *backups) attention(now time.Time) []Attention {
 
 const awaitEvery = 100 * time.Millisecond
 
-// await returns a backup when it is not running any more.
+// await returns a backup when it is not being made or unpacked any more.
 func (b *backups) await(ctx context.Context, name string) (Backup, error) {
 	tick := time.NewTicker(awaitEvery)
 	defer tick.Stop()
 	for {
 		one, err := b.find(name)
-		if err != nil || one.State != "running" {
+		if err != nil || one.State != "running" && one.State != "restoring" {
 			return one, err
 		}
 		select {

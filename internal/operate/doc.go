@@ -13,5 +13,5 @@
 //
 // # Backups
 //
-// See backup.go and archive.go.
+// See backup.go, archive.go for the file, and restore.go for how the running server goes back to one.
 package operate

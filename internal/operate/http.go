@@ -27,6 +27,7 @@ import (
 //	PUT    /backups/schedule       {"everyHours":24,"keep":7}
 //	GET    /backups/:name          one
 //	GET    /backups/:name/file     its file, for people who are signed in: it holds every secret of the server
+//	POST   /backups/:name/restore  put it in the place of everything the server has, and start again: ?wait=
 //	DELETE /backups/:name          remove it
 //	GET    /server/certificate     what clients are shown
 //	GET    /server/mail            how mails go out
@@ -41,6 +42,7 @@ func (s *Service) Routes(g *echo.Group) {
 	g.PUT("/backups/schedule", s.putSchedule, s.operatorsOnly)
 	g.GET("/backups/:name", s.getBackup, s.operatorsOnly)
 	g.GET("/backups/:name/file", s.getBackupFile, s.operatorsOnly)
+	g.POST("/backups/:name/restore", s.postRestore, s.operatorsOnly)
 	g.DELETE("/backups/:name", s.deleteBackup, s.operatorsOnly)
 	g.GET("/server/certificate", s.getCertificate, s.operatorsOnly)
 	g.GET("/server/mail", s.getMail, s.operatorsOnly)
@@ -130,6 +132,24 @@ func (s *Service) getBackupFile(c echo.Context) error {
 	h.Set("Content-Disposition", `attachment; filename="`+one.Name+`"`) // of the form of namePattern
 	h.Set("Content-Length", strconv.FormatInt(one.Bytes, 10))
 	return s.backups.send(one.Name, c.Response())
+}
+
+// postRestore answers at once, and with wait=true when the server is about to start again or nothing was changed.
+func (s *Service) postRestore(c echo.Context) error {
+	if _, err := rest.Body(c); err != nil {
+		return err
+	}
+	one, err := s.backups.restore(c.Param("name"))
+	if err != nil {
+		return err
+	}
+	s.source.Did(rest.Caller(c), "backup.restored", one.Name, c.RealIP())
+	if wait, _ := rest.Bool(c.QueryParam("wait")); wait {
+		if one, err = s.backups.await(c.Request().Context(), one.Name); err != nil {
+			return err
+		}
+	}
+	return rest.One(c, "backup", one)
 }
 
 func (s *Service) deleteBackup(c echo.Context) error {

@@ -149,6 +149,10 @@ func (s *Service) Run(ctx context.Context) {
 	}
 }
 
+// Restored is closed when a backup is ready to take the place of what the server has: it has to stop and to start again,
+// with [SwapRestored] before it opens the store.
+func (s *Service) Restored() <-chan struct{} { return s.backups.restored }
+
 // Close ends what runs and writes the history down. The store must still be open.
 func (s *Service) Close() error {
 	s.backups.close()

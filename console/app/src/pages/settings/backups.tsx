@@ -1,4 +1,4 @@
-import { Alert, Badge, Button, Group, NumberInput, Stack, Text } from '@mantine/core';
+import { Alert, Badge, Button, Group, Loader, NumberInput, Stack, Text } from '@mantine/core';
 import { IconArchive, IconDownload, IconPlus } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
@@ -15,14 +15,32 @@ import { NotYours } from './not-yours';
 
 type Backup = Schemas['Backup'];
 
-// Backups are made here, by themselves when there is a schedule, and restored on the command line, as the server must not run
-// meanwhile.
+const busy = (b: Backup) => b.state === 'running' || b.state === 'restoring' || b.state === 'restarting';
+
+// restored resolves when the server has started again with the backup. It rejects when the restore failed, and so changed nothing.
+async function restored(name: string): Promise<void> {
+  for (;;) {
+    await new Promise((done) => setTimeout(done, 700));
+    try {
+      const { backup } = await must(api.GET('/api/v1/backups/{name}', { params: { path: { name } } }));
+      if (backup.error) throw new Error(backup.error);
+      if (backup.state === 'done') return;
+    } catch (e) {
+      if (!(e instanceof ApiError)) throw e;
+      if (e.status === 401) return; // it is back, and does not know this sign-in
+    }
+  }
+}
+
+// Backups are made here, by themselves when there is a schedule, and restored: the server checks one, then starts again with it.
 export function Backups() {
   const client = useQueryClient();
+  const [restoring, setRestoring] = useState<string | null>(null);
   const backups = useQuery({
     queryKey: ['backups'],
     queryFn: async () => (await must(api.GET('/api/v1/backups', { params: { query: { pageSize: 500 } } }))).backups.results ?? [],
-    refetchInterval: (q) => (q.state.data?.some((b) => b.state === 'running') ? 1000 : false),
+    enabled: restoring === null,
+    refetchInterval: (q) => (q.state.data?.some(busy) ? 1000 : false),
   });
   const schedule = useQuery({ queryKey: ['backup-schedule'], queryFn: async () => (await must(api.GET('/api/v1/backups/schedule'))).schedule });
   if (backups.error instanceof ApiError && backups.error.status === 403) return <NotYours what="Backups hold all accounts of this server" error={backups.error} />;
@@ -33,24 +51,39 @@ export function Backups() {
     await attempt(() => must(api.DELETE('/api/v1/backups/{name}', { params: { path: { name: b.name } } })), 'The backup is removed.');
     await again();
   };
-  const running = backups.data?.some((b) => b.state === 'running') ?? false;
+  const restore = async (b: Backup) => {
+    const body = 'Everything goes back to how it was then: accounts, devices, points, logs, secrets and sign-ins. The server checks the backup, then starts again, and every connection ends for a moment. What it has now is kept in a folder beside.';
+    if (!await confirm({ title: 'Restore this backup?', body, action: 'Restore', name: b.name })) return;
+    if (!await attempt(() => must(api.POST('/api/v1/backups/{name}/restore', { params: { path: { name: b.name }, query: {} } })))) return again();
+    setRestoring(b.name);
+    if (await attempt(() => restored(b.name))) return window.location.assign('/');
+    setRestoring(null);
+    await again();
+  };
+  const running = backups.data?.some(busy) ?? false;
   return (
     <Stack>
-      <Card title="Backups" pad={false} actions={<Button size="xs" leftSection={<IconPlus size={15} />} loading={running} onClick={() => void make()}>Back up now</Button>}>
+      {restoring !== null && (
+        <Alert color="blue" variant="light" icon={<Loader size={16} />} title="Restoring" role="status">
+          <span className="mono break">{restoring}</span> is being unpacked and checked. Then the server starts again, and this page with it. If you signed in after the backup was made, you will have to sign in again.
+        </Alert>
+      )}
+      <Card title="Backups" pad={false} actions={<Button size="xs" leftSection={<IconPlus size={15} />} loading={running} disabled={restoring !== null} onClick={() => void make()}>Back up now</Button>}>
         <Loaded query={backups}>{(list) => (
           <DataTable
             label="Backups" rows={arrayRows(list)} rowKey={(b) => b.name}
             empty={<Empty icon={IconArchive} title="No backups yet" action={<Button onClick={() => void make()}>Back up now</Button>}>A backup is everything as it is at one moment, made while the server goes on. It holds every secret: keep it as safe as the server.</Empty>}
             columns={[
               { key: 'name', header: 'Name', cell: (b) => <span className="mono" title={b.name}>{b.name}</span> },
-              { key: 'state', header: 'State', width: 120, cell: (b) => (b.state === 'failed' ? <Badge color="red" variant="light" tt="none" title={b.error}>failed</Badge> : b.state === 'running' ? <Badge variant="light" color="blue" tt="none">running</Badge> : b.scheduled ? 'by schedule' : 'done') },
+              { key: 'state', header: 'State', width: 120, cell: (b) => (b.state === 'failed' ? <Badge color="red" variant="light" tt="none" title={b.error}>failed</Badge> : busy(b) ? <Badge variant="light" color="blue" tt="none">{b.state}</Badge> : b.error ? <Badge color="red" variant="light" tt="none" title={b.error}>restore failed</Badge> : b.scheduled ? 'by schedule' : 'done') },
               { key: 'started', header: 'Made', width: 120, wide: true, cell: (b) => <Ago time={b.started} /> },
               { key: 'bytes', header: 'Size', width: 100, right: true, cell: (b) => (b.state === 'done' ? bytes(b.bytes) : '') },
               { key: 'took', header: 'Took', width: 90, right: true, wide: true, cell: (b) => (b.seconds > 0 ? duration(b.seconds * 1000) : '') },
-              { key: 'act', header: '', width: 190, right: true, cell: (b) => (
+              { key: 'act', header: '', width: 270, right: true, cell: (b) => (
                 <Group gap={6} justify="flex-end" wrap="nowrap">
                   {b.state === 'done' && <Button size="compact-xs" variant="default" component="a" href={`/api/v1/backups/${encodeURIComponent(b.name)}/file`} leftSection={<IconDownload size={13} />}>Download</Button>}
-                  {b.state !== 'running' && <Button size="compact-xs" variant="default" aria-label={`Remove ${b.name}`} onClick={() => void remove(b)}>Remove…</Button>}
+                  {b.state === 'done' && <Button size="compact-xs" variant="default" aria-label={`Restore ${b.name}`} disabled={restoring !== null} onClick={() => void restore(b)}>Restore…</Button>}
+                  {!busy(b) && <Button size="compact-xs" variant="default" aria-label={`Remove ${b.name}`} onClick={() => void remove(b)}>Remove…</Button>}
                 </Group>
               ) },
             ]}
@@ -59,11 +92,11 @@ export function Backups() {
       </Card>
       <Card title="Schedule"><Loaded query={schedule}>{(s) => <ScheduleForm key={`${s.everyHours} ${s.keep}`} schedule={s} />}</Loaded></Card>
       {schedule.data && (
-        <Card title="Restore">
+        <Card title="On another machine">
           <Stack gap="sm">
-            <Text size="sm">A backup is restored into a new folder while no server uses it; the running server's data is never touched. On the server:</Text>
+            <Text size="sm">A downloaded backup becomes a data folder wherever the program is:</Text>
             <Code text={schedule.data.restoreCommand} />
-            <Text size="sm" c="dimmed">The command checks every byte before it makes the folder, and refuses to write over one that is there. Then start the server with --data and that folder.</Text>
+            <Text size="sm" c="dimmed">The command checks every byte before it makes the folder, and refuses to write over one that is there. Then start a server with --data and that folder.</Text>
           </Stack>
         </Card>
       )}

@@ -1,0 +1,38 @@
+package main
+
+import "testing"
+
+// TestBrowserRestore: an admin puts the server back to a backup and is where they were before, without what came later.
+func TestBrowserRestore(t *testing.T) {
+	dir, _ := newData(t, testEmail)
+	ports := freePorts(t, 3)
+	server := spawn(t, dir, "listen.local="+ports[0], "listen.mqtts="+ports[1], "listen.tls="+ports[2])
+	t.Cleanup(func() { server.kill() })
+	server.mustReady()
+	sh := shellAt(t, server.rest)
+	sh.run(exitOK, "", "devices", "create", "--serial", "earlier-1")
+	p := browse(t, server.rest)
+	p.signIn(testEmail)
+	p.open("/settings/backups")
+	p.button("Back up now")
+	p.see("done", "Download")
+	name := read[string](p, `document.querySelector('td .mono').textContent`)
+	sh.run(exitOK, "", "devices", "create", "--serial", "later-1")
+	p.open("/devices")
+	p.see("later-1")
+
+	p.open("/settings/backups")
+	p.button("Restore " + name)
+	p.see("Restore this backup?")
+	p.accessible()
+	p.fill("Type "+name+" to go on", name)
+	p.allow("ERR_CONNECTION") // while the server starts again
+	p.allow("ERR_EMPTY_RESPONSE")
+	p.allow("ERR_SOCKET")
+	p.button("Restore")
+	p.until("the console is back", func() bool { return p.location() == "/" })
+	p.see("What a restore replaced is kept")
+	p.open("/devices")
+	p.see("earlier-1")
+	p.gone("later-1")
+}
