@@ -152,7 +152,7 @@ func TestBrowserSettings(t *testing.T) {
 	p.link("Backups")
 	p.see("No backups yet")
 	p.button("Back up now")
-	p.see("done", "Download")
+	p.see("by hand")
 	p.fill("Every … hours", "24")
 	p.button("Save")
 	p.see("The next one is made")

@@ -1,5 +1,5 @@
-import { Alert, Badge, Button, Group, Loader, NumberInput, Stack, Text } from '@mantine/core';
-import { IconArchive, IconDownload, IconPlus } from '@tabler/icons-react';
+import { ActionIcon, Alert, Badge, Button, Group, Loader, Menu, NumberInput, Stack, Text } from '@mantine/core';
+import { IconArchive, IconDots, IconDownload, IconPlus, IconRestore, IconTrash } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, ApiError, must, type Schemas } from '../../api/client';
@@ -10,7 +10,7 @@ import { Card } from '../../components/page';
 import { Empty, Failed, Loaded } from '../../components/states';
 import { arrayRows, DataTable } from '../../components/table';
 import { attempt, said, useSubmit } from '../../lib/act';
-import { bytes, duration } from '../../lib/format';
+import { absolute, bytes, duration } from '../../lib/format';
 import { NotYours } from './not-yours';
 
 type Backup = Schemas['Backup'];
@@ -74,22 +74,27 @@ export function Backups() {
             label="Backups" rows={arrayRows(list)} rowKey={(b) => b.name}
             empty={<Empty icon={IconArchive} title="No backups yet" action={<Button onClick={() => void make()}>Back up now</Button>}>A backup is everything as it is at one moment, made while the server goes on. It holds every secret: keep it as safe as the server.</Empty>}
             columns={[
-              { key: 'name', header: 'Name', cell: (b) => <span className="mono" title={b.name}>{b.name}</span> },
-              { key: 'state', header: 'State', width: 120, cell: (b) => (b.state === 'failed' ? <Badge color="red" variant="light" tt="none" title={b.error}>failed</Badge> : busy(b) ? <Badge variant="light" color="blue" tt="none">{b.state}</Badge> : b.error ? <Badge color="red" variant="light" tt="none" title={b.error}>restore failed</Badge> : b.scheduled ? 'by schedule' : 'done') },
-              { key: 'started', header: 'Made', width: 120, wide: true, cell: (b) => <Ago time={b.started} /> },
-              { key: 'bytes', header: 'Size', width: 100, right: true, cell: (b) => (b.state === 'done' ? bytes(b.bytes) : '') },
-              { key: 'took', header: 'Took', width: 90, right: true, wide: true, cell: (b) => (b.seconds > 0 ? duration(b.seconds * 1000) : '') },
-              { key: 'act', header: '', width: 270, right: true, cell: (b) => (
-                <Group gap={6} justify="flex-end" wrap="nowrap">
-                  {b.state === 'done' && <Button size="compact-xs" variant="default" component="a" href={`/api/v1/backups/${encodeURIComponent(b.name)}/file`} leftSection={<IconDownload size={13} />}>Download</Button>}
-                  {b.state === 'done' && <Button size="compact-xs" variant="default" aria-label={`Restore ${b.name}`} disabled={restoring !== null} onClick={() => void restore(b)}>Restore…</Button>}
-                  {!busy(b) && <Button size="compact-xs" variant="default" aria-label={`Remove ${b.name}`} onClick={() => void remove(b)}>Remove…</Button>}
-                </Group>
+              { key: 'started', header: 'Made', width: 170, cell: (b) => <span title={b.name}>{absolute(b.started)}</span> },
+              { key: 'ago', header: '', width: 120, wide: true, cell: (b) => <Text span size="sm" c="dimmed"><Ago time={b.started} /></Text> },
+              { key: 'how', header: 'How', width: 112, cell: (b) => (b.state === 'failed' ? <Badge color="red" variant="light" tt="none">failed</Badge> : busy(b) ? <Badge variant="light" color="blue" tt="none">{b.state}</Badge> : b.scheduled ? 'by schedule' : 'by hand') },
+              { key: 'bytes', header: 'Size', width: 100, right: true, wide: true, cell: (b) => (b.state === 'failed' ? '' : bytes(b.bytes)) },
+              { key: 'took', header: 'Took', width: 80, right: true, wide: true, cell: (b) => (b.seconds > 0 ? duration(b.seconds * 1000) : '') },
+              { key: 'act', header: '', width: 52, right: true, cell: (b) => !busy(b) && (
+                <Menu position="bottom-end">
+                  <Menu.Target><ActionIcon variant="subtle" color="gray" aria-label={`Actions of ${b.name}`} disabled={restoring !== null}><IconDots size={16} /></ActionIcon></Menu.Target>
+                  <Menu.Dropdown>
+                    <Menu.Label className="mono">{b.name}</Menu.Label>
+                    {b.state === 'done' && <Menu.Item component="a" href={`/api/v1/backups/${encodeURIComponent(b.name)}/file`} leftSection={<IconDownload size={15} />}>Download</Menu.Item>}
+                    {b.state === 'done' && <Menu.Item leftSection={<IconRestore size={15} />} onClick={() => void restore(b)}>Restore…</Menu.Item>}
+                    <Menu.Item color="red" leftSection={<IconTrash size={15} />} onClick={() => void remove(b)}>Remove…</Menu.Item>
+                  </Menu.Dropdown>
+                </Menu>
               ) },
             ]}
           />
         )}</Loaded>
       </Card>
+      {backups.data?.filter((b) => b.error !== '').map((b) => <Alert key={b.name} color="red" variant="light" title={`The backup of ${absolute(b.started)}`}>{b.error}</Alert>)}
       <Card title="Schedule"><Loaded query={schedule}>{(s) => <ScheduleForm key={`${s.everyHours} ${s.keep}`} schedule={s} />}</Loaded></Card>
       {schedule.data && (
         <Card title="On another machine">
