@@ -11,10 +11,11 @@ import (
 
 // What the server may take of the machine's memory. The limit is GOMEMLIMIT if that is set, else nine tenths of what a container or a
 // service manager allows. The garbage collector keeps to it as far as it can, and the journal is checkpointed sooner: until then, what it
-// holds is in memory, at about four times its size on disk.
+// holds is in memory, at about four times its size on disk. Less may wait for slow clients.
 const (
 	shareOfMemory      = 0.9
 	memoryPerJournal   = 16      // the limit is this many times what gathers before a checkpoint
+	memoryPerWaiting   = 8       // and what may wait for slow clients
 	leastCheckpoint    = 1 << 20 // below it checkpoints would be most of the work
 	unlimited          = math.MaxInt64
 	unlimitedByControl = 1 << 50 // control groups write "no limit" as some huge number
@@ -65,6 +66,10 @@ func withinMemory(cfg Config, limit int64, log *slog.Logger) Config {
 	if limit > 0 && cfg.Storage.CheckpointBytes > most {
 		log.Info("memory is limited: checkpoints come sooner", "memory_bytes", limit, "checkpoint_bytes", most, "configured_bytes", cfg.Storage.CheckpointBytes)
 		cfg.Storage.CheckpointBytes = most
+	}
+	if limit > 0 {
+		b := &cfg.Broker.Config
+		b.OutgoingTotalBytes = max(min(b.OutgoingTotalBytes, int(limit/memoryPerWaiting)), b.OutgoingBytes)
 	}
 	return cfg
 }

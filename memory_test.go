@@ -37,4 +37,10 @@ func TestWithinMemory(t *testing.T) {
 			t.Errorf("limit %d: checkpoints of %d, want %d", limit, got, want)
 		}
 	}
+	for limit, want := range map[int64]int{0: 256 << 20, 4 << 30: 256 << 20, 256 << 20: 32 << 20, 1 << 20: 1 << 20} {
+		got := withinMemory(cfg, limit, testLog(t)).Broker
+		if got.OutgoingTotalBytes != want || got.Validate() != nil {
+			t.Errorf("limit %d: %d bytes may wait, want %d; %v", limit, got.OutgoingTotalBytes, want, got.Validate())
+		}
+	}
 }

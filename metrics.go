@@ -28,6 +28,7 @@ func (p *platform) metrics() []metric {
 		{"broker_subscriptions", "subscriptions of all sessions", float64(b.Subscriptions)},
 		{"broker_shared", "shared subscriptions among them", float64(b.Shared)},
 		{"broker_retained", "retained messages", float64(b.Retained)},
+		{"broker_waiting_bytes", "bytes that slow clients have still to take", float64(b.Waiting)},
 		{"broker_accepted_total", "connections accepted by CONNACK", float64(b.Accepted)},
 		{"broker_refused_total", "connections turned away", float64(b.Refused)},
 		{"broker_received_total", "PUBLISH packets received", float64(b.Received)},

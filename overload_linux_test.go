@@ -31,7 +31,7 @@ func TestOverload(t *testing.T) {
 		if os.Getenv("XIVELY_SOAK") == "" {
 			t.Skip("XIVELY_SOAK is not set")
 		}
-		if most := overload(t, "broker.outgoing_bytes=2GiB", "broker.queue_messages=30000", "broker.queue_bytes=2GiB", "broker.write_timeout=1h"); most <= overloadMemory {
+		if most := overload(t, "broker.outgoing_bytes=2GiB", "broker.outgoing_total_bytes=8GiB", "broker.queue_messages=30000", "broker.queue_bytes=2GiB", "broker.write_timeout=1h"); most <= overloadMemory {
 			t.Errorf("without limits the server takes %d MiB: this flood is none", most>>20)
 		}
 	})

@@ -20,6 +20,7 @@ type Config struct {
 	QueueMessages           int           `yaml:"queue_messages"`         // QoS 1 and 2 messages waiting for one session
 	QueueBytes              int           `yaml:"queue_bytes"`            // and their payload bytes
 	OutgoingBytes           int           `yaml:"outgoing_bytes"`         // encoded packets waiting for one slow connection; QoS 0 is shed above it
+	OutgoingTotalBytes      int           `yaml:"outgoing_total_bytes"`   // and for all slow connections together; QoS 0 is shed above it, QoS 1 and 2 wait in their queues
 	ConnectTimeout          time.Duration `yaml:"connect_timeout"`        // from accept to a complete CONNECT, TLS handshake included
 	PacketTimeout           time.Duration `yaml:"packet_timeout"`         // from a packet's first byte to its last
 	WriteTimeout            time.Duration `yaml:"write_timeout"`          // a client that takes no byte for so long is closed
@@ -53,6 +54,7 @@ func DefaultConfig() Config {
 		QueueMessages:           1000,
 		QueueBytes:              8 << 20,
 		OutgoingBytes:           1 << 20,
+		OutgoingTotalBytes:      256 << 20,
 		ConnectTimeout:          10 * time.Second,
 		PacketTimeout:           30 * time.Second,
 		WriteTimeout:            60 * time.Second,
@@ -95,6 +97,7 @@ func (c Config) withDefaults() Config {
 	setInt(&c.QueueMessages, d.QueueMessages)
 	setInt(&c.QueueBytes, d.QueueBytes)
 	setInt(&c.OutgoingBytes, d.OutgoingBytes)
+	setInt(&c.OutgoingTotalBytes, d.OutgoingTotalBytes)
 	setTime(&c.ConnectTimeout, d.ConnectTimeout)
 	setTime(&c.PacketTimeout, d.PacketTimeout)
 	setTime(&c.WriteTimeout, d.WriteTimeout)
@@ -135,6 +138,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("queue_messages: %d is not between 1 and 30000", c.QueueMessages)
 	case c.OutgoingBytes < 16<<10:
 		return fmt.Errorf("outgoing_bytes: %d is below 16 KiB", c.OutgoingBytes)
+	case c.OutgoingTotalBytes < c.OutgoingBytes:
+		return fmt.Errorf("outgoing_total_bytes: %d is less than outgoing_bytes", c.OutgoingTotalBytes)
 	case c.SharedDelivery != sharedRoundRobin && c.SharedDelivery != sharedSticky:
 		return fmt.Errorf("shared_delivery: %q is not %s or %s", c.SharedDelivery, sharedRoundRobin, sharedSticky)
 	}

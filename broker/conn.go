@@ -59,7 +59,8 @@ type conn struct {
 	starved      atomic.Bool // the store was too full for a message of this connection, which was not acknowledged
 	ending       atomic.Bool
 
-	ready bool // what was in flight has been sent again, the queue may follow; guarded by Session.mu
+	ready bool // messages may be sent; guarded by Session.mu
+	again bool // but first those in flight that are due; likewise
 
 	reasonMu sync.Mutex
 	reason   string // why it ends; the first one stands
@@ -74,6 +75,9 @@ type conn struct {
 	told     bool        // the log knows that messages are dropped since it last caught up
 	dead     bool        // nothing is appended any more
 	hungry   bool        // the session stopped sending for want of room: resume it when out is empty
+	slow     bool        // drain is at work: how much waits is counted
+	owed     int         // counted in Server.owed
+	held     bool        // in Server.held
 	room     chan struct{}
 
 	sentMessages, sentBytes uint64
@@ -563,9 +567,11 @@ func (c *conn) writeLocked() {
 		putBuf(buf)
 		if err != nil {
 			c.close("write: " + err.Error())
-		} else if c.wire.blocked() {
-			c.srv.tasks.Go(c.drain)
+		} else if n := c.wire.kept(); n > 0 {
 			c.outMu.Lock()
+			c.slow = true
+			c.oweLocked(n + len(c.out))
+			c.srv.tasks.Go(c.drain)
 			return // flushing stays set; drain clears it
 		}
 		c.outMu.Lock()
@@ -597,11 +603,13 @@ func (c *conn) drain() {
 		}
 		c.outMu.Lock()
 		if len(c.out) == 0 || c.dead {
-			c.flushing, c.shedding, c.hungry, c.told = false, false, false, false
+			c.flushing, c.shedding, c.hungry, c.told, c.slow = false, false, false, false, false
+			c.oweLocked(0)
 			c.outMu.Unlock()
 			break
 		}
 		buf := c.takeLocked()
+		c.oweLocked(len(buf))
 		c.outMu.Unlock()
 		c.recordOut(buf)
 		_, err := c.stream.Write(buf)
@@ -611,6 +619,7 @@ func (c *conn) drain() {
 		}
 	}
 	c.sess.resume(c)
+	c.srv.letGo()
 }
 
 func isTimeout(err error) bool {
@@ -618,9 +627,86 @@ func isTimeout(err error) bool {
 	return errors.As(err, &ne) && ne.Timeout()
 }
 
-// hasRoomLocked says whether n more bytes fit in the outgoing buffer's bound. An empty buffer takes a packet of any size.
+// hasRoomLocked says whether a packet of n bytes fits in the outgoing buffer's bound, and in that of all slow connections together. An empty
+// buffer takes a packet of any size.
 func (c *conn) hasRoomLocked(n int) bool {
-	return len(c.out) == 0 || len(c.out)+n <= c.srv.cfg.OutgoingBytes
+	return (len(c.out) == 0 || len(c.out)+n <= c.srv.cfg.OutgoingBytes) && !c.tooMuchLocked(n)
+}
+
+// tooMuchLocked says whether n more bytes, which are likely to wait here, are too many beside all that waits elsewhere. A small packet to a
+// connection that keeps up is not concerned.
+func (c *conn) tooMuchLocked(n int) bool {
+	return (c.slow || n > middleBuf) && c.srv.owed.Load()+int64(n) > int64(c.srv.cfg.OutgoingTotalBytes)
+}
+
+// resumeLaterLocked has the session go on when there is room for the packet of n bytes that there was none for.
+func (c *conn) resumeLaterLocked(n int) {
+	switch {
+	case len(c.out) > 0 || !c.tooMuchLocked(n):
+		c.hungry = true
+	case !c.held && !c.dead:
+		c.held = true
+		c.srv.held.add(c)
+	}
+}
+
+// oweLocked says how much waits for a slow client.
+func (c *conn) oweLocked(n int) {
+	c.srv.owed.Add(int64(n - c.owed))
+	c.owed = n
+}
+
+// addedLocked counts n bytes that were appended for the client.
+func (c *conn) addedLocked(n int) {
+	if c.slow {
+		c.oweLocked(c.owed + n)
+	}
+}
+
+// held are connections whose sessions wait until less waits for slow clients.
+type held struct {
+	mu    sync.Mutex
+	conns fifo[*conn]
+}
+
+func (h *held) add(c *conn) {
+	h.mu.Lock()
+	h.conns.push(c)
+	h.mu.Unlock()
+}
+
+func (h *held) next() (c *conn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.conns.len() > 0 {
+		c = *h.conns.front()
+		h.conns.pop()
+	}
+	return c
+}
+
+// forget drops those that have ended.
+func (h *held) forget() {
+	h.mu.Lock()
+	h.conns.keep(func(c **conn) bool { return !(*c).ending.Load() })
+	h.mu.Unlock()
+}
+
+// letGo resumes sessions that are held back until one finds no room. Called when something has left, and by tick.
+func (s *Server) letGo() {
+	for again := false; !again && s.owed.Load() < int64(s.cfg.OutgoingTotalBytes); {
+		c := s.held.next()
+		if c == nil {
+			return
+		}
+		c.outMu.Lock()
+		c.held = false
+		c.outMu.Unlock()
+		c.sess.resume(c)
+		c.outMu.Lock()
+		again = c.held
+		c.outMu.Unlock()
+	}
 }
 
 // waitRoom holds a publisher up for a moment when this receiver is half full: back-pressure instead of loss. A receiver that does not
@@ -665,7 +751,7 @@ func (c *conn) close(reason string) {
 	}
 	c.outMu.Lock()
 	c.dead = true
-	c.replies = fifo[reply]{}
+	c.replies, c.out = fifo[reply]{}, nil
 	if c.room != nil {
 		close(c.room)
 		c.room = nil

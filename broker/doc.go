@@ -6,9 +6,9 @@
 // A connection's read loop takes whatever bytes have arrived and handles every whole packet in them: a batch. For each PUBLISH it looks
 // up the route of the topic (router.go), which holds the verdict, the receivers and the modules' sinks and is good until a subscription or
 // the directory changes. The message is encoded once per QoS; a QoS 0 message goes out byte for byte as it came. send (publish.go)
-// appends those bytes to each receiver's outgoing buffer under the receiver's own small lock. When the batch ends, flush writes every
-// buffer that was touched, one system call each, from the publisher's goroutine. There is no dispatcher, no queue between two goroutines,
-// and in the steady state no allocation.
+// appends those bytes to each receiver's outgoing buffer under the receiver's own small lock. When the batch ends, or maxPending bytes have
+// gathered, flush writes every buffer that was touched, one system call each, from the publisher's goroutine. There is no dispatcher, no
+// queue between two goroutines, and in the steady state no allocation.
 //
 // What must last (a message to a persistent session, a retained message, a module's record, a QoS 2 identifier of a persistent
 // session) goes into one journal batch first. Its LSN is the message's name. Acknowledgements that depend on it wait in the connection's
@@ -41,7 +41,7 @@
 //	Session.mu                   flights and queue
 //	conn.outMu                   the outgoing buffer
 //	store.mu, retainedStore.mu, Server.mu, wire.mu, wheel.mu, door.mu, topicTable.mu, quiet.mu,
-//	unsure.mu                    taken last
+//	unsure.mu, held.mu           taken last
 //
 // space.trafficMu is taken before all but the batch, and only to add up an account's figures.
 //

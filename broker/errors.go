@@ -17,6 +17,7 @@ const (
 	reasonSlowPacket  = "a packet stayed incomplete for too long"
 	reasonSlowClient  = "client took nothing for too long"
 	reasonShedding    = "the client is too slow: QoS 0 messages are dropped until it has taken what waits (broker.outgoing_bytes)"
+	reasonCrowded     = "so much waits for slow clients that messages of QoS 0 are dropped until there is less (broker.outgoing_total_bytes)"
 	reasonStorage     = "server storage failed"
 	reasonRoom        = "there is room in the store again: messages that were not acknowledged have to be sent again"
 	reasonUnexpected  = "internal error"

@@ -63,6 +63,8 @@ func (s *Server) tick() {
 			}
 		}
 		s.unsure.listenAgain()
+		s.held.forget()
+		s.letGo()
 		if now%minute == 0 {
 			s.eachMinute()
 		}

@@ -119,6 +119,43 @@ func TestSlowSubscriberKeepsQoS1(t *testing.T) {
 	}
 }
 
+// What was in flight is sent again as the client takes it, and not all of it at once into memory; then comes what waits.
+func TestResendIsBounded(t *testing.T) {
+	const n, size = 60, 10_000
+	cfg := broker.Config{OutgoingBytes: 64 << 10, MaxInflight: n}
+	inBubble(t, cfg, func(t *testing.T, b *bt.Broker) {
+		message := func(i int) []byte { return bt.Publish("a", fmt.Sprintf("%0*d", size, i), 1, uint16(i+1)) }
+		sub, _ := b.Connect("sub", bt.Persistent)
+		sub.Subscribe("a", 1)
+		pub, _ := b.Connect("pub")
+		for i := range n + 1 {
+			publishAcked(t, pub, "a", fmt.Sprintf("%0*d", size, i))
+		}
+		for i := range n {
+			sub.Expect(message(i)...)
+		}
+		sub.Disconnect()
+		sub = b.Dial()
+		sub.Stall()
+		sub.Send(bt.ConnectPacket("sub", bt.Persistent)...)
+		// CONNACK is on its way, the buffer is full, and one packet may go over it.
+		if waiting := stats(b).Waiting; waiting > 2*cfg.OutgoingBytes+2*size {
+			t.Errorf("%d bytes wait for a client that takes none, of %d in flight", waiting, n*size)
+		}
+		sub.Resume()
+		sub.Expect(0x20, 2, 1, 0)
+		for i := range n {
+			sub.Expect(bt.Dup(message(i))...)
+		}
+		sub.ExpectNothing(quiet)
+		sub.Ack(packet.PUBACK, 1)
+		sub.Expect(message(n)...)
+		if waiting := stats(b).Waiting; waiting != 0 {
+			t.Errorf("%d bytes still count as waiting", waiting)
+		}
+	})
+}
+
 // A client that asks and does not take the answers is not read from any more: the answers do not pile up.
 func TestAnswersAreNotTaken(t *testing.T) {
 	for name, p := range map[string][]byte{

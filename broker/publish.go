@@ -18,6 +18,7 @@ type publisher struct {
 	routes  map[string]*route
 	touched []*conn // have bytes to be flushed at the end of the batch
 	crowded []*conn // receivers half full: wait for them a moment
+	pending int     // bytes appended for the touched
 	enc     [3]encoded
 	tally   tally      // messages not yet counted by topic
 	body    *Message   // the message of the moment, once somebody has to keep it
@@ -35,6 +36,9 @@ type encoded struct {
 
 // maxRoutes bounds the topics a publisher remembers; one that uses more forgets them all and begins again.
 const maxRoutes = 256
+
+// maxPending bounds what gathers for receivers in one batch: a large message for many of them is on its way to the first before the last gets it.
+const maxPending = 8 << 20
 
 // keepEncoded is the size up to which an encoding buffer is kept between batches.
 const keepEncoded = 4 << 10
@@ -201,6 +205,9 @@ func (p *publisher) sendNow(to []target, name string, m *message) (delivered uin
 		} else if !t.s.persistent() {
 			t.s.deliver(p, name, m, qos)
 		}
+		if p.pending > maxPending {
+			p.write()
+		}
 	}
 	return delivered
 }
@@ -313,7 +320,10 @@ func (p *publisher) shared(name string, m *message) *Message {
 func (p *publisher) sendQoS0(c *conn, name string, b []byte) bool {
 	c.outMu.Lock()
 	if c.dead || !c.hasRoomLocked(len(b)) {
-		dropped, tell := !c.dead, !c.dead && !c.told
+		dropped, tell, why := !c.dead, !c.dead && !c.told, reasonShedding
+		if c.tooMuchLocked(len(b)) {
+			why = reasonCrowded
+		}
 		c.told = c.told || tell
 		c.outMu.Unlock()
 		if dropped {
@@ -321,12 +331,15 @@ func (p *publisher) sendQoS0(c *conn, name string, b []byte) bool {
 			c.drops.Add(1)
 		}
 		if tell {
-			p.srv.events.Refused(c.info, "deliver", name, reasonShedding)
+			p.srv.events.Refused(c.info, "deliver", name, why)
 		}
 		return false
 	}
 	c.out = append(growBuf(c.out, len(b)), b...)
+	c.addedLocked(len(b))
+	c.told = c.told && (c.slow || len(b) <= middleBuf)
 	c.sentMessages++
+	p.pending += len(b)
 	p.touchLocked(c)
 	c.outMu.Unlock()
 	return true
@@ -348,11 +361,7 @@ func (p *publisher) touchLocked(c *conn) {
 // flush ends a batch: every receiver gets what was appended for it, in one write, and the slow ones are waited for a moment.
 func (p *publisher) flush() {
 	p.settleTally()
-	for i, c := range p.touched {
-		c.flush()
-		p.touched[i] = nil
-	}
-	p.touched = p.touched[:0]
+	p.write()
 	for i := range p.enc {
 		if cap(p.enc[i].own) > keepEncoded {
 			p.enc[i].own = nil
@@ -363,6 +372,15 @@ func (p *publisher) flush() {
 		p.crowded[i] = nil
 	}
 	p.crowded = p.crowded[:0]
+}
+
+// write gives every receiver what was appended for it.
+func (p *publisher) write() {
+	for i, c := range p.touched {
+		c.flush()
+		p.touched[i] = nil
+	}
+	p.touched, p.pending = p.touched[:0], 0
 }
 
 // flushIfCrowded lets receivers have their bytes before this goroutine may wait for the journal's backlog.

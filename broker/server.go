@@ -31,6 +31,8 @@ type Server struct {
 	clock      clock
 	quiet      quiet
 	unsure     unsure
+	owed       atomic.Int64 // bytes that wait for slow clients
+	held       held
 	door       door
 	silent     wheel // connections by the second their keep alive ends
 	partial    wheel // and by the second an incomplete packet is too old
@@ -60,10 +62,11 @@ type counters struct {
 	retainedRefused, refusedFull   atomic.Uint64
 }
 
-// Stats is a snapshot of the server's counters. All but the first five only grow.
+// Stats is a snapshot of the server's counters. All but the first six only grow.
 type Stats struct {
 	Connections, Sessions, Retained int
 	Subscriptions, Shared           int    // of all sessions; those of them that are shared
+	Waiting                         int    // bytes that slow clients have still to take
 	Accepted, Refused               uint64 // connections past CONNECT; turned away
 	Received, Delivered             uint64 // PUBLISH packets
 	DroppedQoS0                     uint64 // not sent: the receiver's outgoing buffer was full
@@ -146,6 +149,7 @@ func (s *Server) Limits() Config { return s.cfg }
 // Stats returns the counters of this moment.
 func (s *Server) Stats() Stats {
 	st := Stats{
+		Waiting:  int(s.owed.Load()),
 		Accepted: s.stats.accepted.Load(), Refused: s.stats.refused.Load(),
 		DroppedQoS0: s.stats.droppedQoS0.Load(), DroppedQueue: s.stats.droppedQueue.Load(),
 		PublishRefused: s.stats.publishRefused.Load(), SubscribeDenied: s.stats.subscribeRefus.Load(),

@@ -63,6 +63,7 @@ type flight struct {
 	qos      byte
 	retain   bool
 	released bool // QoS 2: PUBREC was received, PUBREL is what to send again
+	due      bool // to be sent again on this connection
 	stored   bool // in the store, not only in the journal
 }
 
@@ -107,6 +108,8 @@ func (s *Session) deliver(p *publisher, name string, m *message, qos byte) {
 			id := s.newIDLocked()
 			off := len(c.out)
 			c.out = append(growBuf(c.out, len(e.bytes)), e.bytes...)
+			c.addedLocked(len(e.bytes))
+			p.pending += len(e.bytes)
 			packet.SetPublishID(c.out[off:], e.header, id)
 			c.sentMessages++
 			p.touchLocked(c)
@@ -116,7 +119,7 @@ func (s *Session) deliver(p *publisher, name string, m *message, qos byte) {
 			s.sp.delivered.Add(1)
 			return
 		}
-		c.hungry = true
+		c.resumeLaterLocked(len(e.bytes))
 		p.touchLocked(c)
 		c.outMu.Unlock()
 	}
@@ -226,6 +229,9 @@ func (s *Session) pumpLocked(c *conn) (wait uint64) {
 	if !c.ready {
 		return 0 // resend comes first
 	}
+	if c.again && !s.sendAgainLocked(c) {
+		return 0
+	}
 	for s.replay.len() > 0 && s.flights.len() < s.srv.cfg.MaxInflight {
 		if !s.replayLocked(c, *s.replay.front()) {
 			return 0
@@ -241,7 +247,7 @@ func (s *Session) pumpLocked(c *conn) (wait uint64) {
 		if q.id == 0 {
 			q.id = s.newIDLocked()
 		}
-		if !c.sendMessage(q.msg, q.qos, q.id, q.retain, q.msg.lsn < s.sentBefore, false) {
+		if !c.sendMessage(q.msg, q.qos, q.id, q.retain, q.msg.lsn < s.sentBefore) {
 			return 0
 		}
 		f := flight{id: q.id, qos: q.qos, retain: q.retain, stored: q.stored}
@@ -272,7 +278,7 @@ func (s *Session) replayLocked(c *conn, r replayed) bool {
 	if qos > 0 {
 		id = s.newIDLocked()
 	}
-	if !c.sendMessage(m, qos, id, true, false, false) {
+	if !c.sendMessage(m, qos, id, true, false) {
 		return false
 	}
 	if qos > 0 {
@@ -281,17 +287,18 @@ func (s *Session) replayLocked(c *conn, r replayed) bool {
 	return true
 }
 
-// sendMessage appends a PUBLISH; false when the buffer has no room, unless forced: the session is resumed once it has.
-func (c *conn) sendMessage(m *Message, qos byte, id uint16, retain, dup, force bool) bool {
+// sendMessage appends a PUBLISH; false when there is no room: the session is resumed once there is.
+func (c *conn) sendMessage(m *Message, qos byte, id uint16, retain, dup bool) bool {
 	c.outMu.Lock()
 	defer c.outMu.Unlock()
 	n := packet.PublishSize(len(m.topic), len(m.payload), qos)
-	if c.dead || (!force && !c.hasRoomLocked(n)) {
-		c.hungry = true
+	if c.dead || !c.hasRoomLocked(n) {
+		c.resumeLaterLocked(n)
 		return false
 	}
 	c.out = packet.AppendPublishHeader(growBuf(c.out, n), dup, qos, retain, m.topic, len(m.payload), id)
 	c.out = append(c.out, m.payload...)
+	c.addedLocked(n)
 	c.sess.sp.delivered.Add(1)
 	c.sentMessages++
 	return true
@@ -596,18 +603,33 @@ func (s *Session) resend(c *conn) {
 	s.dropRefused(c.info, true)
 	s.mu.Lock()
 	for i := range s.flights.len() {
-		f := s.flights.at(i)
-		if f.released {
-			c.outMu.Lock()
-			c.out = packet.AppendAck(growBuf(c.out, 4), packet.PUBREL, f.id)
-			c.outMu.Unlock()
-		} else {
-			c.sendMessage(f.msg, f.qos, f.id, f.retain, true, true)
-		}
+		s.flights.at(i).due = true
 	}
-	c.ready = true
+	c.ready, c.again = true, true
 	s.mu.Unlock()
 	s.resume(c)
+}
+
+// sendAgainLocked sends what is due, as far as there is room; false when something is left.
+func (s *Session) sendAgainLocked(c *conn) bool {
+	for i := range s.flights.len() {
+		f := s.flights.at(i)
+		switch {
+		case !f.due:
+			continue
+		case f.released:
+			c.outMu.Lock()
+			if !c.dead {
+				c.out = packet.AppendAck(growBuf(c.out, 4), packet.PUBREL, f.id)
+			}
+			c.outMu.Unlock()
+		case !c.sendMessage(f.msg, f.qos, f.id, f.retain, true):
+			return false
+		}
+		f.due = false
+	}
+	c.again = false
+	return true
 }
 
 // connInfo describes the session's client, also while it is away.

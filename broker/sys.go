@@ -141,7 +141,7 @@ func (c *conn) sendFigures(filter string) {
 			now := c.srv.AccountStats(c.who.AccountID)
 			st = &now
 		}
-		if c.sendMessage(&Message{topic: name, payload: []byte(t.value(c.srv, st))}, 0, 0, true, false, false) {
+		if c.sendMessage(&Message{topic: name, payload: []byte(t.value(c.srv, st))}, 0, 0, true, false) {
 			c.outMu.Lock()
 			c.pub.touchLocked(c)
 			c.outMu.Unlock()

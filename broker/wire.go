@@ -11,7 +11,7 @@ import (
 // wire is the bottom of every Network Connection: the socket, under TLS and WebSocket if there are any.
 //
 // It begins as an ordinary net.Conn, for handshakes and HTTP. Once MQTT owns it (goAsync), Write never waits: what the socket does
-// not take at once is kept, blocked() is true, and the connection's writer goroutine calls drain. So a publisher can write to
+// not take at once is kept, and the connection's writer goroutine calls drain. So a publisher can write to
 // its receivers from its own goroutine and no slow receiver can hold it up.
 type wire struct {
 	net.Conn
@@ -195,11 +195,14 @@ func (w *wire) behind() bool {
 	return len(w.pend) > 0 || w.draining
 }
 
-// blocked reports whether Write took bytes that the socket did not.
-func (w *wire) blocked() bool {
+// kept returns how many bytes Write took that the socket did not, 0 when they have no way out any more.
+func (w *wire) kept() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.pend) > 0 && w.err == nil
+	if w.err != nil {
+		return 0
+	}
+	return len(w.pend)
 }
 
 // drain hands the kept bytes to the socket and waits until it took them all; a socket that takes no 64 KiB within timeout is an error.
