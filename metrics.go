@@ -41,6 +41,7 @@ func (p *platform) metrics() []metric {
 		{"broker_takeovers_refused_total", "connections turned away: their client id was taken over too often", float64(b.TakeoversRefused)},
 		{"broker_retained_refused_total", "publishes refused: the account has too much retained", float64(b.RetainedRefused)},
 		{"broker_full_refused_total", "publishes not taken: the store was full", float64(b.RefusedFull)},
+		{"broker_accept_failed_total", "connections not accepted: an error, or too few file descriptors", float64(b.AcceptFailed)},
 		{"broker_lines_omitted_total", "lines of this log left out: one address caused too many", float64(b.LinesOmitted)},
 		{"broker_publish_refused_total", "publishes refused", float64(b.PublishRefused)},
 		{"broker_subscribe_denied_total", "subscriptions refused", float64(b.SubscribeDenied)},

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -138,8 +139,7 @@ func (s *Server) begin() bool {
 	return true
 }
 
-// acceptFrom accepts until the listener closes, each connection on a goroutine of its own. Errors of accept, such as too many open
-// files, are waited out.
+// acceptFrom accepts until the listener closes, each connection on a goroutine of its own.
 func (s *Server) acceptFrom(ln net.Listener, serve func(*wire)) error {
 	if !s.listen(ln) {
 		_ = ln.Close()
@@ -147,29 +147,78 @@ func (s *Server) acceptFrom(ln net.Listener, serve func(*wire)) error {
 	}
 	defer s.unlisten(ln)
 	proxied, _ := ln.(*proxyListener)
-	pause := time.Duration(0)
+	steady := &steadyListener{Listener: ln, srv: s}
 	for {
-		nc, err := ln.Accept()
-		if err == nil {
-			pause = 0
-			s.tasks.Go(func() {
-				if w := newWire(nc); proxied == nil || s.introduced(w, proxied) {
-					serve(w)
-				}
-			})
-			continue
-		}
-		if errors.Is(err, net.ErrClosed) || s.stopped.Err() != nil {
+		nc, err := steady.Accept()
+		if err != nil {
 			return nil
 		}
-		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-		s.log.Error("accept failed", "err", err, "retry_in", pause)
+		s.tasks.Go(func() {
+			if w := newWire(nc); proxied == nil || s.introduced(w, proxied) {
+				serve(w)
+			}
+		})
+	}
+}
+
+// steadyListener waits errors of accept out, such as too many open files, and tells of them once a minute. It turns connections away while
+// file descriptors are scarce: a store that cannot open its next file would end the process.
+type steadyListener struct {
+	net.Listener
+	srv *Server
+
+	// Owned by the goroutine that accepts.
+	pause  time.Duration
+	failed int // since the last line of the log
+	told   time.Time
+}
+
+// spareDescriptors are left to the store and others that open files, or a quarter of what there are.
+const spareDescriptors = 64
+
+var errScarce = errors.New("file descriptors are scarce: the rest is for the store")
+
+// Accept implements net.Listener. The only errors left are those of an end.
+func (l *steadyListener) Accept() (net.Conn, error) {
+	for {
+		nc, err := l.Listener.Accept()
+		switch {
+		case err == nil && !l.srv.scarce(nc):
+			l.pause = 0
+			return nc, nil
+		case err == nil:
+			_ = nc.Close()
+			err = errScarce
+		case errors.Is(err, net.ErrClosed) || l.srv.stopped.Err() != nil:
+			return nil, err
+		}
+		l.srv.stats.acceptFailed.Add(1)
+		l.failed++
+		l.pause = min(max(2*l.pause, 5*time.Millisecond), time.Second)
+		if time.Since(l.told) >= time.Minute {
+			l.srv.log.Error("accept failed", "err", err, "times", l.failed, "address", l.Addr())
+			l.told, l.failed = time.Now(), 0
+		}
 		select {
-		case <-time.After(pause):
-		case <-s.stopped.Done():
-			return nil
+		case <-time.After(l.pause):
+		case <-l.srv.stopped.Done():
+			return nil, net.ErrClosed
 		}
 	}
+}
+
+// scarce says whether a new connection has one of the last descriptors: the kernel gives out the lowest that is free.
+func (s *Server) scarce(nc net.Conn) (scarce bool) {
+	sc, ok := nc.(syscall.Conn)
+	if !ok || s.descriptors == 0 {
+		return false
+	}
+	raw, err := sc.SyscallConn()
+	if err == nil {
+		most := s.descriptors - min(spareDescriptors, s.descriptors/4)
+		_ = raw.Control(func(fd uintptr) { scarce = uint64(fd) >= most })
+	}
+	return scarce
 }
 
 // listen makes ln one that Close closes, and its accept loop one that Close waits for; false once Close was called.
@@ -195,7 +244,9 @@ func (s *Server) unlisten(ln net.Listener) {
 }
 
 // Listener prepares an HTTP listener for WebSocket clients: their connections must be able to write without waiting.
-func (s *Server) Listener(ln net.Listener) net.Listener { return wireListener{ln} }
+func (s *Server) Listener(ln net.Listener) net.Listener {
+	return wireListener{&steadyListener{Listener: ln, srv: s}}
+}
 
 type wireListener struct{ net.Listener }
 

@@ -361,6 +361,9 @@ func TestAcceptErrorsAreWaitedOut(t *testing.T) {
 	if d := time.Since(start); d < 5*(1+2+4+8+16)*time.Millisecond {
 		t.Errorf("five errors of accept were waited out in %v", d)
 	}
+	if n := b.Stats().AcceptFailed; n != 5 {
+		t.Errorf("%d errors are counted, want 5", n)
+	}
 }
 
 // Close ends everything, whatever stage it is at, and leaves nothing running.

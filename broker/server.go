@@ -17,26 +17,27 @@ import (
 // Server is the broker: every account's topics, sessions and connections.
 type Server struct {
 	// Fixed after New.
-	cfg        Config
-	db         *storage.DB
-	jnl        *storage.Journal
-	authn      Authenticator
-	authz      Authorizer
-	events     Events
-	recorder   Recorder             // events, if it is one; else nil
-	subscribed SubscriptionListener // likewise
-	taps       []Tap
-	log        *slog.Logger
-	store      *store
-	clock      clock
-	quiet      quiet
-	unsure     unsure
-	owed       atomic.Int64 // bytes that wait for slow clients
-	held       held
-	door       door
-	silent     wheel // connections by the second their keep alive ends
-	partial    wheel // and by the second an incomplete packet is too old
-	stats      counters
+	cfg         Config
+	db          *storage.DB
+	jnl         *storage.Journal
+	authn       Authenticator
+	authz       Authorizer
+	events      Events
+	recorder    Recorder             // events, if it is one; else nil
+	subscribed  SubscriptionListener // likewise
+	taps        []Tap
+	log         *slog.Logger
+	store       *store
+	clock       clock
+	quiet       quiet
+	unsure      unsure
+	owed        atomic.Int64 // bytes that wait for slow clients
+	held        held
+	door        door
+	descriptors uint64 // the process's limit, 0: not known
+	silent      wheel  // connections by the second their keep alive ends
+	partial     wheel  // and by the second an incomplete packet is too old
+	stats       counters
 
 	stop    context.CancelFunc
 	stopped context.Context
@@ -56,6 +57,7 @@ type counters struct {
 	bytesIn, bytesOut              atomic.Uint64
 	publishRefused, subscribeRefus atomic.Uint64
 	violations, linesOmitted       atomic.Uint64
+	acceptFailed                   atomic.Uint64
 	sessionsRefused                atomic.Uint64
 	sessionsExpired                atomic.Uint64
 	takeoversRefused               atomic.Uint64
@@ -78,6 +80,7 @@ type Stats struct {
 	TakeoversRefused                uint64 // connections turned away: their client id was taken over too often
 	RetainedRefused                 uint64 // publishes refused: the account has too much retained
 	RefusedFull                     uint64 // publishes not taken: the store was full
+	AcceptFailed                    uint64 // connections not accepted, by error or for want of file descriptors
 	LinesOmitted                    uint64 // of the process's log: one address caused too many
 }
 
@@ -95,6 +98,7 @@ func New(cfg Config, db *storage.DB, a Authenticator, z Authorizer, ev Events, t
 	s.stopped, s.stop = context.WithCancel(context.Background())
 	s.door.init(s.cfg)
 	s.quiet.each = s.cfg.LogLines
+	s.descriptors = descriptorLimit()
 	s.clock.init()
 	s.store = newStore(s)
 	if err := s.store.open(); err != nil {
@@ -155,6 +159,7 @@ func (s *Server) Stats() Stats {
 		PublishRefused: s.stats.publishRefused.Load(), SubscribeDenied: s.stats.subscribeRefus.Load(),
 		Violations: s.stats.violations.Load(), SessionsRefused: s.stats.sessionsRefused.Load(), SessionsExpired: s.stats.sessionsExpired.Load(),
 		TakeoversRefused: s.stats.takeoversRefused.Load(), RetainedRefused: s.stats.retainedRefused.Load(), RefusedFull: s.stats.refusedFull.Load(), LinesOmitted: s.stats.linesOmitted.Load(),
+		AcceptFailed: s.stats.acceptFailed.Load(),
 	}
 	s.mu.Lock()
 	st.Connections = len(s.conns)

@@ -27,6 +27,13 @@ func rawWrite(fd uintptr, p []byte) (int, error) {
 	return done, nil
 }
 
+// descriptorLimit returns how many files the process may have open, 0 when that is not known.
+func descriptorLimit() uint64 {
+	var l syscall.Rlimit
+	_ = syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l)
+	return l.Cur
+}
+
 func rawShutdown(fd uintptr) { _ = syscall.Shutdown(int(fd), syscall.SHUT_RDWR) }
 
 // rawEnded reports whether a read would find the end of the stream now, or an error.

@@ -13,3 +13,5 @@ func rawShutdown(uintptr) { panic("broker: rawShutdown without rawIO") }
 func rawEnded(uintptr) bool { panic("broker: rawEnded without rawIO") }
 
 func rawRead(uintptr, []byte) (int, bool, error) { panic("broker: rawRead without rawIO") }
+
+func descriptorLimit() uint64 { return 0 }
