@@ -4,13 +4,20 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"xively/broker/brokertest"
+	"xively/storage"
 )
 
 // A process is `xively serve` as a process of its own, made from the test binary.
@@ -109,6 +116,74 @@ func TestSignalsStopTheServer(t *testing.T) {
 		if code := p.wait(); code != exitOK {
 			t.Errorf("%v: exit code %d\n%s", s, code, p.stderr.String())
 		}
+	}
+}
+
+// D21: an orderly stop that takes its time, here for a request that does not end, goes on serving MQTT; a signal that comes at once again is the
+// same one, a later one ends the process now, with exit code 1 and a line that says so, and nothing that was acknowledged is lost, before the
+// first signal or after it.
+func TestSecondSignal(t *testing.T) {
+	dir := t.TempDir() + "/data"
+	q := newQueueTest(t, dir)
+	p := spawn(t, dir, "shutdown=10m")
+	p.mustReady()
+	q.fill(p)
+	publisher := q.dial(p.mqtts, "publisher", q.user, q.secret, true)
+	address := strings.TrimPrefix(p.rest, "http://")
+	request, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer request.Close()
+	fmt.Fprintf(request, "POST /api/v1/auth/login-user HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n")
+	if line, err := bufio.NewReader(request).ReadString('\n'); err != nil || !strings.Contains(line, "100") {
+		t.Fatalf("%q, %v", line, err) // the body is being read
+	}
+	p.signal(syscall.SIGTERM)
+	p.signal(os.Interrupt)
+	eventually(t, "the stop has begun", func() bool {
+		c, err := net.Dial("tcp", address)
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	})
+	time.Sleep(echoOfSignal)
+	q.publish(publisher, queuedMessages, queuedMessages+50, func(i int) []byte {
+		return brokertest.Publish(q.prefix+"queue", strconv.Itoa(i), 1, uint16(i+1))
+	})
+	p.signal(syscall.SIGTERM)
+	if code := p.wait(); code != exitFailed || strings.Count(p.stderr.String(), "stopped at once") != 1 {
+		t.Errorf("exit code %d, want %d\n%s", code, exitFailed, p.stderr.String())
+	}
+	p = spawn(t, dir)
+	p.mustReady()
+	q.queued = queuedMessages + 50
+	for _, wrong := range q.check(p.mqtts) {
+		t.Error(wrong)
+	}
+	p.signal(syscall.SIGTERM)
+	if code := p.wait(); code != exitOK {
+		t.Errorf("exit code %d\n%s", code, p.stderr.String())
+	}
+}
+
+// A signal in the middle of a start ends it, and the next start finds everything.
+func TestSignalWhileStarting(t *testing.T) {
+	dir, _ := newData(t, testEmail)
+	for i := range 12 {
+		p := spawn(t, dir)
+		time.Sleep(time.Duration(i) * 10 * time.Millisecond)
+		p.signal(syscall.SIGTERM)
+		if code := p.wait(); code != exitOK && code != -1 { // -1: before the process could take signals
+			t.Errorf("after %d ms: exit code %d\n%s", i*10, code, p.stderr.String())
+		}
+	}
+	s := start(t, dir)
+	s.signIn(testEmail)
+	s.stop()
+	if _, err := storage.Verify(dir); err != nil {
+		t.Error(err)
 	}
 }
 

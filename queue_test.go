@@ -25,11 +25,12 @@ const (
 type queueTest struct {
 	*killTest
 	prefix string
+	queued int // messages, when all are acknowledged
 }
 
 func newQueueTest(t *testing.T, dir string) *queueTest {
 	k := newKillTest(t, dir, newDataIn(t, dir, testEmail)[0])
-	return &queueTest{k, "line/"}
+	return &queueTest{k, "line/", queuedMessages}
 }
 
 // fill returns when everything is acknowledged.
@@ -100,7 +101,7 @@ func (q *queueTest) check(address string) (wrong []string) {
 	if c == nil {
 		return append(q.wrong, "the session cannot be resumed")
 	}
-	queued, late := q.receive(c, queuedMessages, func(i int, m *packet.Publish) string {
+	queued, late := q.receive(c, q.queued, func(i int, m *packet.Publish) string {
 		if want := i < sentBefore; string(m.Payload) != strconv.Itoa(i) || m.Dup != want {
 			return fmt.Sprintf("message %d is %q, DUP %v", i, m.Payload, m.Dup)
 		}
@@ -119,8 +120,8 @@ func (q *queueTest) check(address string) (wrong []string) {
 	})
 	q.t.Logf("after the restart: %d queued, %d retained", queued, retained)
 	wrong = append(append(q.wrong, late...), more...)
-	if queued != queuedMessages || len(seen) != retainedMessages {
-		wrong = append(wrong, fmt.Sprintf("%d of %d queued and %d of %d retained messages are there", queued, queuedMessages, len(seen), retainedMessages))
+	if queued != q.queued || len(seen) != retainedMessages {
+		wrong = append(wrong, fmt.Sprintf("%d of %d queued and %d of %d retained messages are there", queued, q.queued, len(seen), retainedMessages))
 	}
 	return wrong
 }
