@@ -227,6 +227,56 @@ func TestUnknownAcknowledgements(t *testing.T) {
 	}
 }
 
+// R11: a million of each, beside a full window of messages that are not acknowledged: nothing grows, nothing is journaled, nothing is told.
+func TestAcknowledgementFlood(t *testing.T) {
+	const batch = 5000
+	batches := 200
+	if testing.Short() || broker.RaceEnabled {
+		batches = 10
+	}
+	b := bt.Start(t, broker.Config{})
+	c, _ := b.Connect("c", bt.Persistent)
+	c.Subscribe("a", 2)
+	pub, _ := b.Connect("pub")
+	for range 70 {
+		publishAcked(t, pub, "a", "x")
+	}
+	for range 64 {
+		c.Next()
+	}
+	journal, told := b.DB.Journal().Last(), len(b.Events.Lines())
+	before := heapNow()
+	for _, kind := range []struct{ sent, answer packet.Type }{{packet.PUBACK, 0}, {packet.PUBREC, packet.PUBREL}, {packet.PUBREL, packet.PUBCOMP}, {packet.PUBCOMP, 0}} {
+		var out, want []byte
+		for id := uint16(1000); id < 1000+batch; id++ {
+			out = append(out, bt.Ack(kind.sent, id)...)
+			if kind.answer != 0 {
+				want = append(want, bt.Ack(kind.answer, id)...)
+			}
+		}
+		for range batches {
+			c.Send(out...)
+			c.Expect(want...)
+		}
+		c.Ping()
+	}
+	if grown := heapNow() - before; grown > 4<<20 {
+		t.Errorf("the heap has grown by %d bytes", grown)
+	}
+	if n := b.DB.Journal().Last() - journal; n != 0 {
+		t.Errorf("%d batches were journaled", n)
+	}
+	if n := len(b.Events.Lines()) - told; n != 0 || b.Stats().Violations != 0 {
+		t.Errorf("%d events, %d violations", n, b.Stats().Violations)
+	}
+	for id := uint16(1); id <= 64; id++ { // the window is as it was
+		c.Ack(packet.PUBACK, id)
+	}
+	for id := uint16(65); id <= 70; id++ {
+		c.Expect(bt.Publish("a", "x", 1, id)...)
+	}
+}
+
 // An acknowledgement of the wrong kind does not end a flight: it is sent again.
 func TestWrongKindOfAcknowledgement(t *testing.T) {
 	inBubble(t, broker.Config{}, func(t *testing.T, b *bt.Broker) {
