@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -110,6 +111,11 @@ func (k *killTest) dial(address, clientID, user, secret string, wantPresent bool
 	if err != nil {
 		return nil
 	}
+	return k.connect(nc, clientID, user, secret, wantPresent)
+}
+
+// connect is dial on a connection that there is.
+func (k *killTest) connect(nc net.Conn, clientID, user, secret string, wantPresent bool) *brokertest.Client {
 	c := brokertest.NewClient(k.t, nc)
 	c.Send(packet.AppendConnect(nil, &packet.Connect{ProtocolName: []byte("MQTT"), Level: 4, ClientID: []byte(clientID),
 		CleanSession: clientID == user, HasUsername: true, Username: []byte(user), HasPassword: true, Password: []byte(secret), KeepAlive: 60})...)

@@ -1,12 +1,17 @@
 package main
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"os/exec"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"xively/broker/brokertest"
 	"xively/broker/packet"
@@ -74,5 +79,90 @@ func TestFewDescriptors(t *testing.T) {
 	t.Logf("%d connections, %v times none accepted, %d lines in the log", len(open), failed, lines)
 	if lines == 0 || lines > 4 {
 		t.Errorf("the log has %d lines of it:\n%s", lines, p.stderr.String())
+	}
+}
+
+// D22: a server with 2,000 persistent sessions, three messages waiting in each, is stopped and started again, and all clients come back at once.
+// They are let in as fast as the limit of connections that have not said who they are allows; who is turned away tries again, and everybody finds
+// its session and its messages. The memory for it is bounded.
+func TestRestartStorm(t *testing.T) {
+	if testing.Short() {
+		t.Skip("thousands of handshakes take a while")
+	}
+	const sessions, waiting, most = 2000, 3, 256 << 20
+	dir := t.TempDir() + "/data"
+	k := newKillTest(t, dir, newDataIn(t, dir, testEmail)[0])
+	set := []string{"broker.max_sessions=3000", "listen.mqtt=127.0.0.1:0"}
+	p := spawn(t, dir, set...)
+	p.mustReady()
+	name := func(i int) string { return fmt.Sprint("storm", i) }
+	for i := range sessions { // without TLS: this is not what is tried
+		nc, err := net.Dial("tcp", p.mqtt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := k.connect(nc, name(i), k.user, k.secret, false)
+		if c == nil {
+			t.Fatal("cannot connect: ", p.stderr.String())
+		}
+		c.Send(brokertest.Subscribe(1, name(i), 1)...)
+		c.Expect(0x90, 3, 0, 1, 1)
+		c.Disconnect()
+	}
+	publisher := k.dial(p.mqtts, "publisher", k.user, k.secret, true)
+	for n := range waiting {
+		for i := range sessions {
+			publisher.Publish(name(i), strconv.Itoa(n), 1, uint16(i+1))
+		}
+		for i := range sessions {
+			publisher.ExpectAck(packet.PUBACK, uint16(i+1))
+		}
+	}
+	p.signal(syscall.SIGTERM)
+	if code := p.wait(); code != exitOK {
+		t.Fatalf("exit code %d\n%s", code, p.stderr.String())
+	}
+
+	p = spawn(t, dir, set...)
+	p.mustReady()
+	defer p.kill()
+	began := time.Now()
+	var clients sync.WaitGroup
+	var tries, memory atomic.Int64
+	all := make([]*brokertest.Client, sessions)
+	for i := range sessions {
+		clients.Go(func() {
+			for all[i] == nil && time.Since(began) < 3*patience {
+				tries.Add(1)
+				if all[i] = k.dial(p.mqtts, name(i), k.user, k.secret, true); all[i] == nil {
+					time.Sleep(time.Duration(rand.IntN(1000)) * time.Millisecond)
+				}
+			}
+			if all[i] == nil {
+				t.Error(name(i), " is not let in")
+				return
+			}
+			for n := range waiting {
+				var m packet.Publish
+				if err := m.Decode(all[i].Next()); err != nil || string(m.Topic) != name(i) || string(m.Payload) != strconv.Itoa(n) || m.Dup {
+					t.Errorf("%s, message %d: %+v, %v", name(i), n, m, err)
+					return
+				}
+				all[i].Ack(packet.PUBACK, m.PacketID)
+			}
+			all[i].Ping()
+			memory.Store(max(memory.Load(), ownMemory(p.cmd.Process.Pid)))
+		})
+	}
+	clients.Wait()
+	t.Logf("all back after %v, %d tries, %v turned away, most memory %d MiB", time.Since(began).Round(time.Millisecond), tries.Load(), p.figure("broker_refused_total"), memory.Load()>>20)
+	if n := p.figure("broker_connections"); n != sessions {
+		t.Errorf("%v connections", n)
+	}
+	if len(k.wrong) > 0 {
+		t.Errorf("%d wrong, the first: %s", len(k.wrong), k.wrong[0])
+	}
+	if memory.Load() > most {
+		t.Errorf("the server took %d MiB", memory.Load()>>20)
 	}
 }

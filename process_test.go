@@ -28,6 +28,7 @@ type process struct {
 	pipe   io.Closer
 	stderr bytes.Buffer // to be read after exit
 	mqtts  string       // host:port, known when ready
+	mqtt   string       // likewise, if listen.mqtt is set
 	rest   string       // URL, known when ready
 }
 
@@ -61,6 +62,7 @@ func spawnUnder(t *testing.T, under []string, dir string, set ...string) *proces
 
 var (
 	mqttsLine = regexp.MustCompile(`mqtts://\S+:(\d+)`)
+	mqttLine  = regexp.MustCompile(`mqtt://\S+:(\d+)`)
 	localLine = regexp.MustCompile(`http://\S+:\d+`)
 )
 
@@ -73,6 +75,9 @@ func (p *process) ready() bool {
 		}
 		if m := mqttsLine.FindStringSubmatch(line); m != nil {
 			p.mqtts = "localhost:" + m[1]
+		}
+		if m := mqttLine.FindStringSubmatch(line); m != nil {
+			p.mqtt = "localhost:" + m[1]
 		}
 		if m := localLine.FindString(line); m != "" {
 			p.rest = m
