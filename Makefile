@@ -36,8 +36,8 @@ soak: # kill and restart under load, ROUNDS times
 	go test -run TestKill -count 1 -timeout 0 -v . -rounds $(ROUNDS)
 
 FILESYSTEMS ?= ext4,xfs
-soak-power: # cut the power under load, ROUNDS times on each of FILESYSTEMS; needs root, loop devices and strace
-	go test -run TestPowerCut -count 1 -timeout 0 -v . -rounds $(if $(filter file,$(origin ROUNDS)),50,$(ROUNDS)) -power $(FILESYSTEMS)
+soak-power: # cut the power, and copy the device, under load, ROUNDS times on each of FILESYSTEMS; needs root, loop devices and strace
+	go test -run 'TestPowerCut|TestDeviceImage' -count 1 -timeout 0 -v . -rounds $(if $(filter file,$(origin ROUNDS)),50,$(ROUNDS)) -power $(FILESYSTEMS)
 
 SESSIONS ?= 100000
 soak-offline: # 100 messages wait for each of SESSIONS clients that are away: memory, time to start, nothing missing

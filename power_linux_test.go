@@ -19,9 +19,10 @@ var powerOn = flag.String("power", "", "file systems for TestPowerCut, such as e
 
 // A powerDisk is a file system of its own on a loop device, whose power can be cut.
 type powerDisk struct {
-	t     *testing.T
-	image string
-	at    string // where it is mounted
+	t       *testing.T
+	image   string
+	at      string // where it is mounted
+	options string // of mount
 }
 
 func newPowerDisk(t *testing.T, fs string, size int64) *powerDisk {
@@ -29,8 +30,16 @@ func newPowerDisk(t *testing.T, fs string, size int64) *powerDisk {
 	if os.Geteuid() != 0 {
 		t.Skip("mounting needs root")
 	}
-	dir := t.TempDir()
-	d := &powerDisk{t, filepath.Join(dir, fs+".img"), filepath.Join(dir, "mnt")}
+	return newPowerDiskIn(t, t.TempDir(), fs, size)
+}
+
+// newPowerDiskIn makes it in a folder.
+func newPowerDiskIn(t *testing.T, dir, fs string, size int64) *powerDisk {
+	t.Helper()
+	d := &powerDisk{t, filepath.Join(dir, fs+".img"), filepath.Join(dir, "mnt"), "loop"}
+	if fs == "xfs" {
+		d.options += ",nouuid" // a copy is mounted beside it
+	}
 	err := os.WriteFile(d.image, nil, 0o600)
 	if err == nil {
 		err = errors.Join(os.Truncate(d.image, size), os.Mkdir(d.at, 0o700))
@@ -41,11 +50,15 @@ func newPowerDisk(t *testing.T, fs string, size int64) *powerDisk {
 	if out, err := exec.Command("mkfs."+fs, "-q", d.image).CombinedOutput(); err != nil {
 		t.Skipf("mkfs.%s: %v %s", fs, err, out)
 	}
-	if out, err := exec.Command("mount", "-o", "loop", d.image, d.at).CombinedOutput(); err != nil {
+	if out, err := d.mount(); err != nil {
 		t.Skipf("no loop device: %v %s", err, out)
 	}
 	t.Cleanup(func() { _ = exec.Command("umount", d.at).Run() })
 	return d
+}
+
+func (d *powerDisk) mount() ([]byte, error) {
+	return exec.Command("mount", "-o", d.options, d.image, d.at).CombinedOutput()
 }
 
 // cut takes the power away: what the file system has not written to the device by now is lost, its own log included.
@@ -69,6 +82,14 @@ func (d *powerDisk) cut(p *os.Process) {
 // restore is the power coming back: the file system is mounted again, which replays its log.
 func (d *powerDisk) restore() {
 	d.t.Helper()
+	d.unmount()
+	if out, err := d.mount(); err != nil {
+		d.t.Fatalf("mount after the power cut: %v %s", err, out)
+	}
+}
+
+func (d *powerDisk) unmount() {
+	d.t.Helper()
 	for began := time.Now(); ; { // a process killed a moment ago may still be going
 		out, err := exec.Command("umount", d.at).CombinedOutput()
 		if err == nil {
@@ -78,9 +99,6 @@ func (d *powerDisk) restore() {
 			d.t.Fatalf("umount: %v %s", err, out)
 		}
 		time.Sleep(10 * time.Millisecond)
-	}
-	if out, err := exec.Command("mount", "-o", "loop", d.image, d.at).CombinedOutput(); err != nil {
-		d.t.Fatalf("mount after the power cut: %v %s", err, out)
 	}
 }
 
