@@ -39,8 +39,9 @@ type segment struct {
 	size  int64 // of the file
 	store [idLen]byte
 
-	end  int64 // behind its last frame
-	next LSN   // behind its last batch
+	end   int64 // behind its last frame
+	next  LSN   // behind its last batch
+	ready int64 // blocks up to here have been written to: writing to them again changes no metadata
 }
 
 // empty reports whether no frame of its own is in the segment, as far as its header can be read.
@@ -84,6 +85,12 @@ func listSegments(dir string) ([]*segment, error) {
 	}
 	slices.SortFunc(list, func(a, b *segment) int { return cmp.Compare(a.seq, b.seq) })
 	return list, nil
+}
+
+// isUsed reports whether a spare has been a segment, written from end to end.
+func isUsed(spare string) bool {
+	name := filepath.Base(spare)
+	return !strings.HasPrefix(name, "new") && !strings.HasPrefix(name, "room")
 }
 
 func segmentPath(dir string, seq uint64) string {
@@ -141,6 +148,9 @@ func makeSegment(dir, spare string, s *segment) (*os.File, error) {
 	s.path = segmentPath(dir, s.seq)
 	if spare == "" {
 		spare = filepath.Join(dir, "new"+spareSuffix)
+	}
+	if isUsed(spare) {
+		s.ready = s.size
 	}
 	f, err := os.OpenFile(spare, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

@@ -118,6 +118,9 @@ func (w *writer) write(j *Journal, g *gathering) error {
 	if _, err := w.f.WriteAt(out, w.seg.end-lead); err != nil {
 		return err
 	}
+	if err := w.makeReady(w.seg.end - lead + int64(len(out))); err != nil {
+		return err
+	}
 	if err := w.sync(j.db.cfg.Sync); err != nil {
 		return fmt.Errorf("%s: %w", w.seg.path, err)
 	}
@@ -127,6 +130,28 @@ func (w *writer) write(j *Journal, g *gathering) error {
 	w.seg.next = g.first + LSN(g.count)
 	j.db.counters.syncs.Add(1)
 	j.db.counters.written.Add(uint64(len(out)))
+	return nil
+}
+
+// aheadBytes is how much of a new file is made ready at a time.
+const aheadBytes = 256 << 10
+
+var blank [64 << 10]byte
+
+// makeReady is called for a frame whose last block ends at end. When it is the first to come so far into the file, zeros follow it: the first write
+// to a block that was only allocated changes metadata, and syncs that have to bring that to disk take longer, the slow ones two or three times as long.
+func (w *writer) makeReady(end int64) error {
+	if end <= w.seg.ready {
+		return nil
+	}
+	w.seg.ready = min(end+aheadBytes, w.seg.size)
+	for end < w.seg.ready {
+		n, err := w.f.WriteAt(blank[:min(int64(len(blank)), w.seg.ready-end)], end)
+		if err != nil {
+			return err
+		}
+		end += int64(n)
+	}
 	return nil
 }
 
