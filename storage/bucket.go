@@ -148,6 +148,9 @@ func (b *Bucket) create() {
 
 // remember notes what key holds now, for the undo of a transaction that fails.
 func (b *Bucket) remember(key []byte) {
+	if b.tx.first {
+		return
+	}
 	b.tx.undo = append(b.tx.undo, change{b, bytes.Clone(key), b.raw(key)})
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -161,12 +162,16 @@ func (g *group) begin() {
 
 // apply runs one call's function and undoes its writes when it fails.
 func (g *group) apply(c *call) {
-	c.tx = &Tx{db: g.db, engine: g.engine, writable: true}
+	c.tx = &Tx{db: g.db, engine: g.engine, writable: true, first: g.bytes == 0}
 	c.err = errors.New("storage: the transaction's function ended its goroutine")
 	defer func() {
 		c.tx.done = true
 		if r := recover(); r != nil {
 			c.err = g.panicked(r)
+		}
+		if c.err != nil && c.tx.first {
+			g.again(c.tx)
+			return
 		}
 		g.bytes += c.tx.written
 		if c.err == nil {
@@ -177,6 +182,14 @@ func (g *group) apply(c *call) {
 		}
 	}()
 	c.err = c.fn(c.tx)
+}
+
+// again begins the engine's transaction anew when the first call that wrote something, tx, has failed.
+func (g *group) again(tx *Tx) {
+	if slices.ContainsFunc(tx.buckets, func(b *Bucket) bool { return b.changes > 0 }) {
+		g.engine.Rollback()
+		g.begin()
+	}
 }
 
 func (g *group) panicked(r any) error {

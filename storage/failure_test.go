@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -259,5 +260,72 @@ func TestFull(t *testing.T) {
 	db.lookForRoom()
 	if err := db.Full(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestFirstOfGroupFails: the first call of a group that writes is undone by beginning the group anew, the later ones key by
+// key. Either way nothing of a call that fails stays, and all of the others does.
+func TestFirstOfGroupFails(t *testing.T) {
+	for name, fail := range map[string]func() error{
+		"error":  func() error { return errors.New("no") },
+		"panic":  func() error { panic("no") },
+		"Goexit": func() error { runtime.Goexit(); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			db, err := Open(Config{Dir: t.TempDir()}, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			if err := db.Update(put("old")); err != nil {
+				t.Fatal(err)
+			}
+			bad := func(tx *Tx) error {
+				tx.Bucket("b").Put([]byte("old"), []byte("new"))
+				tx.Bucket("b").Put([]byte("bad"), nil)
+				tx.Bucket("b").NextID()
+				tx.Bucket("c").Put([]byte("bad"), nil)
+				tx.Bucket("b").Delete([]byte("old"))
+				return fail()
+			}
+			gate, calls := make(chan struct{}), []*call{}
+			fns := []func(*Tx) error{func(*Tx) error { <-gate; return nil }, bad, bad, put("1"), bad, put("2"), bad}
+			for _, fn := range fns {
+				c := &call{fn: fn, done: make(chan struct{}, 1)}
+				if err := db.enqueue(c); err != nil {
+					t.Fatal(err)
+				}
+				calls = append(calls, c)
+			}
+			close(gate)
+			for i, c := range calls {
+				<-c.done
+				if wrong := i == 1 || i == 2 || i == 4 || i == 6; wrong != (c.err != nil) {
+					t.Errorf("call %d: %v", i, c.err)
+				}
+			}
+			err = db.View(func(tx *Tx) error {
+				got := ""
+				for k, v := range tx.Bucket("b").Scan(nil, nil) {
+					got += fmt.Sprintf("%s=%s ", k, v)
+				}
+				if got != "1=value 2=value old=value " || tx.Bucket("c").Get([]byte("bad")) != nil {
+					t.Errorf("the store has %s", got)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			err = db.Update(func(tx *Tx) error {
+				if id := tx.Bucket("b").NextID(); id != 1 {
+					t.Errorf("the first number is %d", id)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

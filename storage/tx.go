@@ -15,7 +15,8 @@ type Tx struct {
 	buckets  []*Bucket // those asked for; a transaction uses few
 
 	// Of a write transaction.
-	undo     []change // what to put back, newest last
+	first    bool     // none of its group has written before: undoing it is beginning the group anew
+	undo     []change // what to put back otherwise, newest last
 	onCommit []func()
 	written  int // bytes of keys and values
 }
