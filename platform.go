@@ -59,7 +59,14 @@ func (d directory) close(ctx context.Context) error {
 	if d.identity != nil {
 		err = d.identity.Close(ctx)
 	}
-	return errors.Join(err, d.blueprint.Close(), d.db.Close())
+	err = errors.Join(err, d.blueprint.Close())
+	// The last checkpoint saves the next start work, no more: it gets most of the time left, so that its end is in time.
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, time.Now().Add(time.Until(deadline)*3/4))
+		defer cancel()
+	}
+	return errors.Join(err, d.db.CloseBy(ctx))
 }
 
 // A platform is the whole server: its parts, introduced to each other.

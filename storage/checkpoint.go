@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -27,14 +28,19 @@ func (j *Journal) checkpointLoop() {
 	}
 }
 
-// checkpoint brings what the journal holds into the store and trims the journal. An error fails the store.
+// errGivenUp is a checkpoint's end when there is no time for it. Nothing is lost: the journal has it all.
+var errGivenUp = errors.New("checkpoint given up")
+
+// checkpoint brings what the journal holds into the store and trims the journal. An error but errGivenUp fails the store.
 func (j *Journal) checkpoint() error {
 	j.checkpointing.Lock()
 	defer j.checkpointing.Unlock()
 	if err := j.db.Err(); err != nil {
 		return err
 	}
-	if err := j.flushAll(); err != nil {
+	if err := j.flushAll(); errors.Is(err, errGivenUp) {
+		return err
+	} else if err != nil {
 		return j.db.fail(fmt.Errorf("checkpoint: %w", err))
 	}
 	if err := j.trim(); err != nil {
@@ -56,9 +62,12 @@ func (j *Journal) flushAll() error {
 	}
 	for _, s := range streams {
 		if p, ok := j.consumers[s].(Preparer); ok {
-			if err := p.Prepare(); err != nil {
+			if err := p.Prepare(j.noTime); err != nil && !errors.Is(err, context.Canceled) {
 				return fmt.Errorf("stream %q: prepare: %w", s, err)
 			}
+		}
+		if j.noTime.Err() != nil {
+			return errGivenUp
 		}
 		if err := j.flush(s, cut); err != nil {
 			return fmt.Errorf("stream %q: %w", s, err)

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -27,8 +28,11 @@ type Consumer interface {
 
 // Preparer may be implemented by a Consumer with much to write. Prepare is called between Freeze and Flush, when all that
 // was frozen is on disk in the journal, and writes what it can in small transactions of its own, so that nobody waits
-// long. After a crash in between everything is replayed: what is in the store already must be found again, not added.
-type Preparer interface{ Prepare() error }
+// long. When ctx ends it returns ctx's error without another one. After that, as after a crash in between, everything is
+// replayed: what is in the store already must be found again, not added.
+type Preparer interface {
+	Prepare(ctx context.Context) error
+}
 
 // Waiter is told, once and by the notifier's goroutine, that a batch is on disk (nil) or never will be. It must not block.
 type Waiter interface{ Durable(err error) }
@@ -65,7 +69,9 @@ type Journal struct {
 	checkpointing sync.Mutex // one checkpoint or Attach at a time; guards the next two
 	consumers     map[Stream]Consumer
 	cuts          map[Stream]LSN
-	due           chan struct{} // holds one token when a checkpoint is wanted
+	due           chan struct{}   // holds one token when a checkpoint is wanted
+	noTime        context.Context // has ended when a checkpoint under way is to be given up, see CloseBy
+	giveUp        context.CancelFunc
 
 	files  sync.Mutex
 	live   []*segment // oldest first; the last one belongs to the writer
@@ -90,6 +96,7 @@ func openJournal(db *DB, info storeInfo) (*Journal, error) {
 		consumers: make(map[Stream]Consumer), cuts: info.cuts,
 		live: c.live, due: make(chan struct{}, 1), quit: make(chan struct{}),
 	}
+	j.noTime, j.giveUp = context.WithCancel(context.Background())
 	j.wake.L, j.space.L = &j.mu, &j.mu
 	j.durable.Store(c.next - 1)
 	for s, lsn := range c.last {
@@ -232,13 +239,18 @@ func (j *Journal) abandon() {
 	j.notifier.signal()
 }
 
-// close takes the final checkpoint and stops.
-func (j *Journal) close() error {
+// close takes the final checkpoint, unless ctx ends first, and stops.
+func (j *Journal) close(ctx context.Context) error {
 	j.mu.Lock()
 	j.closing = true
 	j.mu.Unlock()
+	defer context.AfterFunc(ctx, j.giveUp)()
 	err := j.checkpoint()
 	j.stop()
+	if errors.Is(err, errGivenUp) {
+		j.log.Warn("no time for the last checkpoint: the next start takes in the journal")
+		return j.db.Err()
+	}
 	return err
 }
 

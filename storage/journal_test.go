@@ -407,6 +407,57 @@ func TestConsumerFails(t *testing.T) {
 	}
 }
 
+// slow is a tally that is not ready before its time is over.
+type slow struct {
+	*tally
+	preparing chan struct{}
+}
+
+func (c slow) Prepare(ctx context.Context) error {
+	close(c.preparing)
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// TestCloseBy: a checkpoint that takes longer than there is time is no failure, whether Close or the journal's size asked
+// for it, and the next start has everything.
+func TestCloseBy(t *testing.T) {
+	for name, records := range map[string]uint64{"at Close": 10, "under way": 2000} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			db, err := storage.Open(storagetest.Config(dir), storagetest.Log(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, b := newTally("a"), slow{newTally("b"), make(chan struct{})}
+			attach(t, db, 'a', a)
+			attach(t, db, 'b', b)
+			for range records {
+				record(db.Journal(), 'a', make([]byte, 8), func() { a.add(0) })
+				record(db.Journal(), 'b', make([]byte, 1000), func() { b.add(0) })
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() {
+				<-b.preparing
+				cancel()
+			}()
+			if name == "under way" {
+				<-b.preparing
+			}
+			if err := db.CloseBy(ctx); err != nil {
+				t.Errorf("CloseBy: %v", err)
+			}
+			db = storagetest.OpenIn(t, dir)
+			a, b.tally = newTally("a"), newTally("b")
+			attach(t, db, 'a', a)
+			attach(t, db, 'b', b.tally)
+			if inA, inB := a.counts(t, db)[0], b.counts(t, db)[0]; inA != records || inB != records {
+				t.Errorf("%d and %d records after it, want %d", inA, inB, records)
+			}
+		})
+	}
+}
+
 // TestVirtualTime: a store works inside a synctest bubble, so that modules can test their timers over a real one.
 func TestVirtualTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

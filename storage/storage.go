@@ -2,6 +2,7 @@ package storage
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -127,15 +128,19 @@ func (db *DB) fail(cause error) error {
 // Close takes a last checkpoint, so that the next start replays nothing, and releases the folder. Whoever uses the store
 // must have stopped: an open Batch blocks Close, and what is appended during it may be refused. A second Close returns
 // what the first returned.
-func (db *DB) Close() error {
-	db.closeOnce.Do(func() { db.closeErr = db.close() })
+func (db *DB) Close() error { return db.CloseBy(context.Background()) }
+
+// CloseBy is Close for those who have no time. When ctx ends, the checkpoint under way is given up as soon as its present
+// transaction is over; the next start replays what the journal has, as after a crash.
+func (db *DB) CloseBy(ctx context.Context) error {
+	db.closeOnce.Do(func() { db.closeErr = db.close(ctx) })
 	return db.closeErr
 }
 
-func (db *DB) close() error {
+func (db *DB) close(ctx context.Context) error {
 	close(db.roomQuit)
 	db.roomEnded.Wait()
-	err := db.journal.close()
+	err := db.journal.close(ctx)
 	db.stopCommitter()
 	if db.room.file != nil { // by now: the last checkpoint's commits look for room, too
 		_ = db.room.file.Close()

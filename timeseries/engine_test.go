@@ -17,6 +17,7 @@ import (
 	"xively/internal/auth"
 	"xively/internal/fault"
 	"xively/storage"
+	"xively/storage/storagetest"
 )
 
 // model is a series kept the plain way: sorted by time, those of one time in the order they came.
@@ -324,6 +325,55 @@ func TestFreezeWithoutFlush(t *testing.T) {
 	}
 	w.restart(t)
 	wantPoints(t, "after a restart", w.all(t, everything()), want)
+}
+
+// someTime is a context that ends when Err has been asked a number of times.
+type someTime struct {
+	context.Context
+	left int
+}
+
+func (c *someTime) Err() error {
+	if c.left--; c.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestPrepareGivenUp: a checkpoint that has no time to finish leaves every series with its points once, wherever it ended,
+// and the account with as many series as it has.
+func TestPrepareGivenUp(t *testing.T) {
+	const n = 2*sliceSeries + 1 // three transactions for names and three for points
+	for ends := range 6 {
+		w := &world{dir: t.TempDir()}
+		db, err := storage.Open(storage.Config{Dir: w.dir}, storagetest.Log(t)) // makes no checkpoint by itself
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := w.dir
+		t.Cleanup(func() { storagetest.Check(t, db, dir) })
+		w.open(t, db)
+		for i := range n {
+			j := w.db.Journal()
+			b := j.Begin()
+			w.Sink(account, fmt.Sprint(topic, i))(admin, "", []byte("7,a,1,"), b)
+			b.Append()
+			b.End()
+		}
+		w.engine.Freeze()
+		if err := w.engine.Prepare(&someTime{t.Context(), ends}); !errors.Is(err, context.Canceled) {
+			t.Fatalf("Prepare ended with %v after %d transactions", err, ends)
+		}
+		w.crash(t)
+		if got := w.engine.limits.series[account]; got != n {
+			t.Errorf("after %d transactions the account has %d series, want %d", ends, got, n)
+		}
+		for _, i := range []int{0, sliceSeries, n - 1} {
+			q := everything()
+			q.Topic = fmt.Sprint(topic, i)
+			wantPoints(t, fmt.Sprintf("series %d after %d transactions", i, ends), w.all(t, q), []Point{full(7, "a", 1, "")})
+		}
+	}
 }
 
 func TestSink(t *testing.T) {

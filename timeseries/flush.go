@@ -2,6 +2,7 @@ package timeseries
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -16,17 +17,23 @@ const (
 )
 
 // Prepare writes what was frozen in many small transactions, so that the one of Flush has little left to do. It is
-// storage's to call, between Freeze and Flush; without it Flush does all. A crash in between does no harm: the journal
-// still has everything, and a point that is replayed takes its old place.
-func (e *engine) Prepare() error {
+// storage's to call, between Freeze and Flush; without it Flush does all. A crash in between, or the end of ctx, does no
+// harm: the journal still has everything, and a point that is replayed takes its old place.
+func (e *engine) Prepare(ctx context.Context) error {
 	names := e.freshNames()
 	for part := range slices.Chunk(slices.Sorted(maps.Keys(names)), sliceSeries) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := e.db.Update(func(tx *storage.Tx) error { e.writeNames(tx, part, names); return nil }); err != nil {
 			return err
 		}
 	}
 	frozen := e.sortedFrozen()
 	for len(frozen) > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		var n int
 		err := e.db.Update(func(tx *storage.Tx) (err error) {
 			n, err = e.writeSlice(tx, frozen, slicePoints)

@@ -114,7 +114,7 @@ func (w *world) checkpoint(t testing.TB) {
 	t.Helper()
 	w.engine.Freeze()
 	if w.checkpoints++; w.checkpoints%2 == 0 {
-		if err := w.engine.Prepare(); err != nil {
+		if err := w.engine.Prepare(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
