@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
-	"slices"
-	"strings"
 )
 
 // A block is a run of points of one series in the order they came, packed so that adding one is cheap. The same bytes are
@@ -24,8 +22,9 @@ type block struct {
 	min, max position
 	unsorted bool // some point came before an earlier one
 
+	// For adding only.
 	last       position
-	categories []string
+	categories []uint32 // where in buf each begins, by code
 }
 
 const (
@@ -35,7 +34,10 @@ const (
 
 var errBlock = errors.New("timeseries: malformed block")
 
-// add appends e. It keeps no reference to e's strings, except for copies of a few categories.
+// newBlock returns a block that begins with a message of size bytes: of many series no other comes before the checkpoint.
+func newBlock(size int) block { return block{buf: make([]byte, 0, min(size, blockBytes/64))} }
+
+// add appends e. It keeps no reference to e's strings.
 func (b *block) add(e entry) {
 	at := e.position()
 	if b.count == 0 {
@@ -56,16 +58,14 @@ func (b *block) add(e entry) {
 
 	code := 0
 	if e.Has&HasCategory != 0 {
-		if code = slices.Index(b.categories, e.Category); code < 0 {
-			code = literalCode
-		}
+		code = b.code(e.Category)
 	}
 	b.buf = append(b.buf, byte(e.Has)|byte(code)<<3)
 	if code == literalCode {
-		b.buf = appendText(b.buf, e.Category)
 		if len(b.categories) < codes {
-			b.categories = append(b.categories, strings.Clone(e.Category))
+			b.categories = append(b.categories, uint32(len(b.buf)))
 		}
+		b.buf = appendText(b.buf, e.Category)
 	}
 	if e.Has&HasNumeric != 0 {
 		b.buf = binary.LittleEndian.AppendUint64(b.buf, math.Float64bits(e.Numeric))
@@ -74,6 +74,20 @@ func (b *block) add(e entry) {
 		b.buf = appendText(b.buf, e.String)
 	}
 }
+
+// code returns the code of a category, literalCode when it has none.
+func (b *block) code(category string) int {
+	for code, at := range b.categories {
+		length, n := binary.Uvarint(b.buf[at:])
+		if string(b.buf[int(at)+n:][:length]) == category {
+			return code
+		}
+	}
+	return literalCode
+}
+
+// close gives back what is needed for adding only.
+func (b *block) close() { b.categories = nil }
 
 // reset empties b and keeps its memory.
 func (b *block) reset() {

@@ -3,7 +3,6 @@ package timeseries
 import (
 	"cmp"
 	"context"
-	"maps"
 	"slices"
 	"strings"
 
@@ -20,38 +19,39 @@ const (
 // storage's to call, between Freeze and Flush; without it Flush does all. A crash in between, or the end of ctx, does no
 // harm: the journal still has everything, and a point that is replayed takes its old place.
 func (e *engine) Prepare(ctx context.Context) error {
-	names := e.freshNames()
-	for part := range slices.Chunk(slices.Sorted(maps.Keys(names)), sliceSeries) {
+	frozen := e.sortedFrozen()
+	for part := range slices.Chunk(unnamed(frozen), sliceSeries) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := e.db.Update(func(tx *storage.Tx) error { e.writeNames(tx, part, names); return nil }); err != nil {
+		if err := e.db.Update(func(tx *storage.Tx) error { e.writeNames(tx, part); return nil }); err != nil {
 			return err
 		}
 	}
-	frozen := e.sortedFrozen()
-	for len(frozen) > 0 {
+	for rest := frozen; len(rest) > 0; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		var n int
 		err := e.db.Update(func(tx *storage.Tx) (err error) {
-			n, err = e.writeSlice(tx, frozen, slicePoints)
+			n, err = e.writeSlice(tx, rest, slicePoints)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		frozen = frozen[n:]
+		rest = rest[n:]
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.prepared, e.frozen = frozen, nil
 	return nil
 }
 
 // Flush writes what was frozen and is still in memory, and forgets it when that is on disk. It is storage's to call.
 func (e *engine) Flush(tx *storage.Tx) error {
-	names := e.freshNames()
-	e.writeNames(tx, slices.Sorted(maps.Keys(names)), names)
 	frozen := e.sortedFrozen()
+	e.writeNames(tx, unnamed(frozen))
 	if _, err := e.writeSlice(tx, frozen, 0); err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (e *engine) Flush(tx *storage.Tx) error {
 	tx.OnCommit(func() {
 		e.mu.Lock()
 		rested := e.rested
-		e.rested, e.frozen = frozen, nil
+		e.rested, e.prepared, e.frozen = append(e.prepared, frozen...), nil, nil
 		e.mu.Unlock()
 		for _, s := range rested {
 			e.evict(s)
@@ -68,8 +68,27 @@ func (e *engine) Flush(tx *storage.Tx) error {
 	return nil
 }
 
+// A newcomer is a series that the directory does not have yet, with the name it gets there.
+type newcomer struct {
+	name string
+	*series
+}
+
+// unnamed returns the newcomers among all, by name: the store likes order.
+func unnamed(all []*series) (some []newcomer) {
+	for _, s := range all {
+		s.mu.Lock()
+		if s.name != "" {
+			some = append(some, newcomer{s.name, s})
+		}
+		s.mu.Unlock()
+	}
+	slices.SortFunc(some, func(a, b newcomer) int { return strings.Compare(a.name, b.name) })
+	return some
+}
+
 // writeNames gives series their place in the directory.
-func (e *engine) writeNames(tx *storage.Tx, part []string, names map[string]*series) {
+func (e *engine) writeNames(tx *storage.Tx, part []newcomer) {
 	if len(part) == 0 {
 		return
 	}
@@ -79,31 +98,33 @@ func (e *engine) writeNames(tx *storage.Tx, part []string, names map[string]*ser
 	e.mu.RUnlock()
 	putUint64(tx.Bucket(metaBucket), numberKey, number)
 	added := map[string]int{} // of each account
-	for _, name := range part {
-		if s := names[name]; deleted.Get(idKey(s.id)) == nil {
-			if directory.Get([]byte(name)) == nil {
-				account, _, _ := strings.Cut(name, "\x00")
-				added[account]++
-			}
-			directory.Put([]byte(name), seriesInfo{s.id, MinTime}.encode())
+	var name []byte
+	for _, s := range part {
+		if deleted.Get(idKey(s.id)) != nil {
+			continue
 		}
+		name = append(name[:0], s.name...)
+		if directory.Get(name) == nil {
+			account, _, _ := strings.Cut(s.name, "\x00")
+			added[account]++
+		}
+		directory.Put(name, seriesInfo{s.id, MinTime}.encode())
 	}
 	for account, n := range added {
 		countStored(tx, []byte(account), n)
 	}
 	tx.OnCommit(func() {
-		for _, name := range part {
-			s := names[name]
+		for _, s := range part {
 			s.mu.Lock()
-			s.name = ""
+			s.series.name = ""
 			s.mu.Unlock()
 		}
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		e.epoch++
-		for _, name := range part {
-			if e.fresh[name] == names[name] {
-				delete(e.fresh, name)
+		for _, s := range part {
+			if e.fresh[s.name] == s.series {
+				delete(e.fresh, s.name)
 			}
 		}
 	})
@@ -117,7 +138,7 @@ func (e *engine) writeSlice(tx *storage.Tx, all []*series, most int) (n int, err
 		blocks int
 	}
 	var written []done
-	chunks, deleted := chunkStore{tx.Bucket(chunkBucket)}, tx.Bucket(deletedBucket)
+	w, deleted := blockWriter{e: e, tx: tx, chunks: chunkStore{Bucket: tx.Bucket(chunkBucket)}}, tx.Bucket(deletedBucket)
 	points := 0
 	for _, s := range all {
 		if most > 0 && (points >= most || n >= sliceSeries) {
@@ -126,17 +147,17 @@ func (e *engine) writeSlice(tx *storage.Tx, all []*series, most int) (n int, err
 		n++
 		s.mu.Lock()
 		e.rotateLocked(s)
-		blocks := slices.Clone(s.frozen)
+		blocks := s.frozen // which only grows, at its end
 		gone, marked := s.gone, s.marked
 		s.mu.Unlock()
 		if len(blocks) == 0 || gone || deleted.Get(idKey(s.id)) != nil {
 			continue
 		}
 		written = append(written, done{s, len(blocks)})
-		for _, b := range blocks {
-			points += b.count
+		for i := range blocks {
+			points += blocks[i].count
 		}
-		if marked, err = e.writeBlocks(tx, chunks, s.id, blocks, marked); err != nil {
+		if marked, err = w.write(s.id, blocks, marked); err != nil {
 			return n, err
 		}
 		s.mu.Lock()
@@ -146,8 +167,7 @@ func (e *engine) writeSlice(tx *storage.Tx, all []*series, most int) (n int, err
 	tx.OnCommit(func() {
 		for _, d := range written {
 			d.s.mu.Lock()
-			d.s.frozen = slices.Delete(d.s.frozen, 0, min(d.blocks, len(d.s.frozen)))
-			if len(d.s.frozen) == 0 {
+			if d.s.frozen = d.s.frozen[min(d.blocks, len(d.s.frozen)):]; len(d.s.frozen) == 0 {
 				d.s.frozen = nil
 			}
 			d.s.mu.Unlock()
@@ -156,14 +176,22 @@ func (e *engine) writeSlice(tx *storage.Tx, all []*series, most int) (n int, err
 	return n, nil
 }
 
-// writeBlocks adds the points of blocks to the chunks of a series, some blocks at a time to keep memory small.
-func (e *engine) writeBlocks(tx *storage.Tx, chunks chunkStore, id uint64, blocks []*block, marked uint32) (uint32, error) {
+// blockWriter writes blocks of many series in one transaction.
+type blockWriter struct {
+	e       *engine
+	tx      *storage.Tx
+	chunks  chunkStore
+	entries []entry // scratch memory
+}
+
+// write adds the points of blocks to the chunks of a series, some blocks at a time to keep memory small.
+func (w *blockWriter) write(id uint64, blocks []block, marked uint32) (uint32, error) {
 	const atOnce = 64
-	var entries []entry
 	for part := range slices.Chunk(blocks, atOnce) {
-		entries = entries[:0]
+		entries := w.entries[:0]
 		sorted := true
-		for i, b := range part {
+		for i := range part {
+			b := &part[i]
 			var err error
 			if entries, err = decodeBlock(entries, b.buf); err != nil {
 				return marked, err
@@ -174,8 +202,9 @@ func (e *engine) writeBlocks(tx *storage.Tx, chunks chunkStore, id uint64, block
 			slices.SortFunc(entries, compareEntries)
 			entries = slices.CompactFunc(entries, samePosition)
 		}
-		marked = e.markDays(tx, id, entries, marked)
-		if err := chunks.write(id, entries); err != nil {
+		w.entries = entries
+		marked = w.e.markDays(w.tx, id, entries, marked)
+		if err := w.chunks.write(id, entries); err != nil {
 			return marked, err
 		}
 	}

@@ -44,7 +44,9 @@ type engine struct {
 	epoch  uint64             // counts changes of the directory
 	dirty  []*series          // have points in head since the last Freeze
 	frozen []*series          // have points that the next Flush must write
-	rested []*series          // were written by the last Flush
+
+	prepared []*series // had such, and Prepare has written them
+	rested   []*series // were written by the last Flush
 
 	leaving map[uint64]bool // numbers on their way out of the directory, see forget
 
@@ -64,14 +66,14 @@ type series struct {
 	id uint64
 
 	mu         sync.Mutex
-	gone       bool     // evicted or deleted: find it again
-	name       string   // seriesKey, while the directory does not have the series; then ""
-	next       uint64   // seq of its next point; see engine.seqs
-	generation uint64   // the engine's when the head was begun
-	meter      meter    // of Config.SeriesRate
-	marked     uint32   // the newest day that was marked as pending, see markDays
-	head       []*block // the points since then, in order of arrival; the last block is open
-	frozen     []*block // older ones, not in the store yet
+	gone       bool    // evicted or deleted: find it again
+	name       string  // seriesKey, while the directory does not have the series; then ""
+	next       uint64  // seq of its next point; see engine.seqs
+	generation uint64  // the engine's when the head was begun
+	meter      meter   // of Config.SeriesRate
+	marked     uint32  // the newest day that was marked as pending, see markDays
+	head       []block // the points since then, in order of arrival; the last block is open
+	frozen     []block // older ones, not in the store yet; all closed
 }
 
 // seqs returns the first seq for a series that comes into memory. Upper half: the generation, later than any before;
@@ -176,11 +178,13 @@ func (e *engine) store(s *series, points []Point, body *block, b *storage.Batch)
 	if rate := e.limits.cfg.SeriesRate; rate > 0 && !s.meter.take(len(points), rate, e.now().UnixMilli()) {
 		return true, tooFast("series", rate)
 	}
+	first := s.next
 	for _, p := range points {
-		x := entry{p, s.next}
+		body.add(entry{p, s.next})
 		s.next++
-		body.add(x)
-		e.addLocked(s, x)
+	}
+	for i, p := range points {
+		e.addLocked(s, entry{p, first + uint64(i)}, len(body.buf))
 	}
 	if s.name != "" {
 		b.Add(stream, defineRecord(s.id, s.name))
@@ -190,20 +194,20 @@ func (e *engine) store(s *series, points []Point, body *block, b *storage.Batch)
 	return true, nil
 }
 
-// addLocked puts x into the head of s. The caller holds s.mu.
-func (e *engine) addLocked(s *series, x entry) {
+// addLocked puts x, of a message that takes size bytes, into the head of s. The caller holds s.mu.
+func (e *engine) addLocked(s *series, x entry, size int) {
 	e.rotateLocked(s)
 	if len(s.head) == 0 {
-		s.head = append(s.head, &block{})
+		s.head = append(s.head, newBlock(size))
 		e.mu.Lock()
 		e.dirty = append(e.dirty, s)
 		e.mu.Unlock()
 	}
-	open := s.head[len(s.head)-1]
+	open := &s.head[len(s.head)-1]
 	if open.count >= blockPoints || len(open.buf) >= blockBytes {
-		open.categories = nil // needed for adding only
-		open = &block{}
-		s.head = append(s.head, open)
+		open.close()
+		s.head = append(s.head, newBlock(size))
+		open = &s.head[len(s.head)-1]
 	}
 	open.add(x)
 }
@@ -211,7 +215,14 @@ func (e *engine) addLocked(s *series, x entry) {
 // rotateLocked freezes the head of s if Freeze was called since it was begun. The caller holds s.mu.
 func (e *engine) rotateLocked(s *series) {
 	if now := e.generation.Load(); s.generation != now {
-		s.frozen = append(s.frozen, s.head...)
+		if n := len(s.head); n > 0 {
+			s.head[n-1].close()
+		}
+		if len(s.frozen) == 0 {
+			s.frozen = s.head
+		} else {
+			s.frozen = append(s.frozen, s.head...)
+		}
 		s.head = nil
 		s.generation = now
 	}
@@ -221,14 +232,7 @@ func (e *engine) rotateLocked(s *series) {
 func (s *series) snapshot() []block {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	blocks := make([]block, 0, len(s.frozen)+len(s.head))
-	for _, b := range s.frozen {
-		blocks = append(blocks, *b)
-	}
-	for _, b := range s.head {
-		blocks = append(blocks, *b)
-	}
-	return blocks
+	return slices.Concat(s.frozen, s.head)
 }
 
 // Replay takes a record of the journal into the head. It is storage's to call, at start.
@@ -256,7 +260,7 @@ func (e *engine) Replay(_ storage.LSN, record []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, x := range entries {
-		e.addLocked(s, x)
+		e.addLocked(s, x, len(r.buf))
 		s.next = max(s.next, x.seq+1)
 		// Generations of the last run continue; Freeze is not called before the replay has ended.
 		if g := x.seq >> 32; g >= e.generation.Load() {
@@ -296,9 +300,11 @@ func (e *engine) replayDefine(r *reader) error {
 func (e *engine) settle() error {
 	err := e.db.View(func(tx *storage.Tx) error {
 		directory := tx.Bucket(seriesBucket)
+		var key []byte
 		for _, s := range e.doubtful {
 			name := s.name
-			if info, _ := decodeSeries(directory.Get([]byte(name))); info.id != s.id || e.fresh[name] != s {
+			key = append(key[:0], name...)
+			if info, _ := decodeSeries(directory.Get(key)); info.id != s.id || e.fresh[name] != s {
 				continue
 			}
 			delete(e.fresh, name)

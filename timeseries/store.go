@@ -172,7 +172,7 @@ func (b chunkStore) write(id uint64, entries []entry) error {
 			return err
 		}
 		pieces(group, func(piece []entry) {
-			b.Put(chunkKey(id, piece[0].position()), appendChunk(nil, piece))
+			b.Put(chunkKey(id, piece[0].position()), appendChunk(make([]byte, 0, 64), piece))
 		})
 	}
 	return nil
