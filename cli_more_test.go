@@ -186,6 +186,14 @@ func TestCommandsThatMoveMuch(t *testing.T) {
 			t.Errorf("%v: %q, want %q", args, out, step.want)
 		}
 	}
+	out, _ = sh.run(exitOK, "", "audit", "list", "-o", "json")
+	if !strings.Contains(strings.Join(strings.Fields(out), ""), `"after":{"keepPoints":"90d"}`) || !strings.Contains(out, `"retention of points"`) {
+		t.Errorf("the trail does not tell of the account's retention: %s", out)
+	}
+	out, _ = sh.run(exitOK, "", "logs", "search", "retention of points", "-o", "json")
+	if !strings.Contains(out, `updated by `) || !strings.Contains(out, "keepPoints") {
+		t.Errorf("the log does not tell of the account's retention: %s", out)
+	}
 	if out, _ = sh.run(exitOK, "", "data", "series", "-o", "json"); !strings.Contains(out, `"keepPoints": "forever"`) || !strings.Contains(out, `"keepRollups": "10y"`) {
 		t.Errorf("series: %q", out)
 	}

@@ -144,6 +144,7 @@ func (p *platform) openModules() (err error) {
 	p.timeseries.UseFinder(p.blueprint)
 	p.timeseries.UseRetention(p.blueprint)
 	p.timeseries.UseAdmins(p.blueprint)
+	p.timeseries.UseAudit(p.blueprint)
 	p.timeseries.Start()
 	p.blueprint.OnPurge(func(tx *storage.Tx, accountID, deviceID string) {
 		p.timeseries.Delete(tx, accountID, "xi/blue/v1/"+accountID+"/d/"+deviceID+"/")

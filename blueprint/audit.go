@@ -11,8 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"xively/internal/auth"
 	"xively/internal/fault"
 	"xively/internal/rest"
+	"xively/storage"
 )
 
 // The audit trail: every change of every object, in the transaction that makes it. It has the members that changed as
@@ -66,17 +68,38 @@ func (t *txn) record(k *kind, old, o *object) error {
 	if e.Action == "update" && len(e.After) == 0 {
 		return nil // a rotated credential: the version changed and nothing that can be shown
 	}
+	return t.note(&e)
+}
+
+// Audit writes a change that another module makes for p's account as a whole into the trail and tells OnChange of it, in
+// the transaction that makes it. what says what of the account was changed; before and after are the members that were,
+// nil where there was no value. Such a change cannot be undone by the trail.
+func (s *Service) Audit(tx *storage.Tx, p auth.Principal, remote, what string, before, after map[string]any) error {
+	return s.begin(tx, p).as(caller{p, remote}, func(t *txn) error {
+		e := auditEntry{At: timeText(t.at.UnixMilli()), By: t.by, ByType: p.Kind.String(), ByID: p.ID, ByName: t.name, Remote: remote,
+			Action: "update", Kind: "account", ObjectID: t.account, Name: what, Before: before, After: after}
+		if tell := t.onChange; tell != nil {
+			c := Change{AccountID: t.account, Action: e.Action, Kind: e.Kind, Title: e.Kind, ID: e.ObjectID, Name: what,
+				By: e.ByName, ByType: e.ByType, ByID: e.ByID, Remote: remote, Members: slices.Sorted(maps.Keys(after))}
+			tx.OnCommit(func() { tell(c) })
+		}
+		return t.note(&e)
+	})
+}
+
+// note stores an entry and gives it its id.
+func (t *txn) note(e *auditEntry) error {
 	b := t.tx.Bucket(auditBucket)
 	seq := b.NextID()
 	tail := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, uint64(t.at.UnixMilli())), seq)
 	e.ID = hex.EncodeToString(tail[:8]) + "-" + hex.EncodeToString(tail[8:]) // nobody shall take it for an object's id
 	value, err := json.Marshal(e)
 	if err != nil {
-		return fmt.Errorf("audit of %s %s: encode: %w", k.one, o.ID, err)
+		return fmt.Errorf("audit of %s %s: encode: %w", e.Kind, e.ObjectID, err)
 	}
 	account, _ := parseID(t.account)
 	b.Put(append(account[:], tail...), value)
-	id, _ := parseID(o.ID)
+	id, _ := parseID(e.ObjectID)
 	t.tx.Bucket(auditOfBucket).Put(append(append(account[:], id[:]...), tail...), nil)
 	t.addCountOf(auditCode, 1)
 	return nil

@@ -2,6 +2,7 @@ package timeseries
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -36,6 +37,7 @@ type world struct {
 
 	mu      sync.Mutex
 	reasons []string // told to the Reporter
+	audits  []string // told to Audit
 }
 
 // TimeSeries makes every topic a time-series channel but those of name "simple".
@@ -56,6 +58,11 @@ func (w *world) Malformed(_, _ string, _ auth.Principal, reason string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.reasons = append(w.reasons, reason)
+}
+
+func (w *world) Audit(_ *storage.Tx, p auth.Principal, _, what string, before, after map[string]any) error {
+	w.audits = append(w.audits, fmt.Sprintf("%s: %s: %v -> %v", p.ID, what, before, after))
+	return nil
 }
 
 // time is testNow unless the test has moved the clock.

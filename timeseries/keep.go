@@ -93,6 +93,39 @@ func (s *Service) mayAdminister(c echo.Context) error {
 	return s.admins.MayAdminister(rest.Caller(c), "the retention of points", c.RealIP())
 }
 
+// Audit takes note of changes.
+type Audit interface {
+	// Audit notes that p changed something of its account, in the transaction that does it: the members that changed as
+	// they were and as they became, nil for none.
+	Audit(tx *storage.Tx, p auth.Principal, remote, what string, before, after map[string]any) error
+}
+
+// UseAudit says who takes note of changes of an account's retention; without it nobody does.
+func (s *Service) UseAudit(a Audit) { s.auditor = a }
+
+// audit notes how an account's retention has changed, if it has.
+func (s *Service) audit(tx *storage.Tx, c echo.Context, was, is keep) error {
+	before, after := map[string]any{}, map[string]any{}
+	compare := func(name string, was, is time.Duration) {
+		if was != is {
+			before[name], after[name] = keepMember(was), keepMember(is)
+		}
+	}
+	compare("keepPoints", was.points, is.points)
+	compare("keepRollups", was.rollups, is.rollups)
+	if s.auditor == nil || len(after) == 0 {
+		return nil
+	}
+	return s.auditor.Audit(tx, rest.Caller(c), c.RealIP(), "retention of points", before, after)
+}
+
+func keepMember(d time.Duration) any {
+	if d == 0 {
+		return nil
+	}
+	return rest.FormatKeep(d)
+}
+
 // retentionAnswer is an account's retention; what it does not say is "".
 type retentionAnswer struct {
 	KeepPoints        string `json:"keepPoints"`
@@ -126,7 +159,8 @@ func (s *Service) putRetention(c echo.Context) error {
 	account := rest.Caller(c).AccountID
 	var k keep
 	err = s.db.Update(func(tx *storage.Tx) error {
-		k = s.keeps.of(account)
+		was := s.keeps.of(account)
+		k = was
 		if err := takeKeep(body, "keepPoints", &k.points); err != nil {
 			return err
 		}
@@ -134,7 +168,7 @@ func (s *Service) putRetention(c echo.Context) error {
 			return err
 		}
 		s.keeps.put(tx, account, k)
-		return nil
+		return s.audit(tx, c, was, k)
 	})
 	if err != nil {
 		return err

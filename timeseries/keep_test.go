@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,7 @@ func (w *world) MayAdminister(p auth.Principal, what, _ string) error {
 func TestRetentionOverREST(t *testing.T) {
 	w := newWorld(t, t.TempDir())
 	w.UseAdmins(w)
+	w.UseAudit(w)
 	w.UseRetention(says{"short": {points: 2 * day}})
 	e := newAPI(t, w)
 	ask := func(method, body string, header ...string) (int, retentionAnswer) {
@@ -76,6 +78,14 @@ func TestRetentionOverREST(t *testing.T) {
 		if code, _ := ask(method, `{}`, "Caller-Account", other); code != http.StatusForbidden {
 			t.Errorf("%s by somebody who is no admin gave %d", method, code)
 		}
+	}
+	if code, _ := ask("PUT", `{"keepPoints":"forever"}`); code != http.StatusOK { // no change
+		t.Errorf("the same again gave %d", code)
+	}
+	who := w.audits[0][:strings.Index(w.audits[0], ":")]
+	if want := []string{who + ": retention of points: map[keepPoints:<nil> keepRollups:<nil>] -> map[keepPoints:30d keepRollups:10y]",
+		who + ": retention of points: map[keepPoints:30d] -> map[keepPoints:forever]"}; !slices.Equal(w.audits, want) {
+		t.Errorf("audited: %q, want %q", w.audits, want)
 	}
 	w.restart(t)
 	w.UseAdmins(w)

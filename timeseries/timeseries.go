@@ -111,6 +111,7 @@ type Service struct {
 	finder    Finder    // nil: devices are not searched
 	retention Retention // nil: as the account says, or as configured
 	admins    Admins    // nil: nobody may
+	auditor   Audit     // nil: nobody takes note
 	keeps     keeps
 
 	stop    context.CancelFunc // of the janitor
