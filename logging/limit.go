@@ -1,7 +1,9 @@
 package logging
 
 import (
+	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"time"
 )
@@ -61,7 +63,7 @@ func (l *limiter) allow(source string, e Entry, now time.Time) (Entry, bool) {
 	return a.settle(e), true
 }
 
-// settle adds the count of omitted entries to e and starts it anew.
+// settle adds the count of omitted entries to e, for programs and for people, and starts it anew.
 func (a *allowance) settle(e Entry) Entry {
 	if a.omitted > 0 {
 		e.Custom = maps.Clone(e.Custom)
@@ -69,6 +71,7 @@ func (a *allowance) settle(e Entry) Entry {
 			e.Custom = map[string]any{}
 		}
 		e.Custom["omitted"] = a.omitted
+		e.Details = strings.TrimPrefix(fmt.Sprintf("%s; and %d more like it, left out before this one", e.Details, a.omitted), "; ")
 		a.omitted, a.last = 0, Entry{}
 	}
 	return e

@@ -168,7 +168,7 @@ func (s *Service) store(e Entry, b *storage.Batch) {
 // Append logs an entry of the platform's own. It never blocks and may be called anywhere, also inside an open journal
 // batch: the entry is written soon after by a goroutine. Should more come than can be written, entries are dropped and
 // counted. An entry needs an account; one without could never be read and is dropped too. Of lifecycle entries each source has
-// a burst of sixty, then six a minute: a client may reconnect as fast as it can.
+// a burst of sixty, then six a minute: a client may reconnect as fast as it can. The next entry kept says how many were not, as with Report.
 func (s *Service) Append(e Entry) {
 	if e.Severity == Lifecycle {
 		var ok bool
@@ -198,7 +198,7 @@ func (s *Service) enqueue(e Entry) {
 
 // Report is Append for entries that a client can cause at will, such as refusals and broken connections: of each source,
 // a word of the caller's choosing such as an address or a client id, a burst is kept, then one a minute. The next entry
-// kept says in custom.omitted how many were not.
+// kept says in custom.omitted and its details how many were not.
 func (s *Service) Report(source string, e Entry) {
 	e, ok := s.reports.allow(e.AccountID+"\x00"+source, e, time.Now())
 	if !ok {

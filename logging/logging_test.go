@@ -150,6 +150,8 @@ func TestLimiter(t *testing.T) {
 	now = now.Add(reportRate.refill)
 	if e, ok := say(); !ok || e.Custom["omitted"] != 80 {
 		t.Errorf("after a minute: %v, omitted %v; want an entry that tells of 80", ok, e.Custom["omitted"])
+	} else if e.Details != "and 80 more like it, left out before this one" {
+		t.Errorf("details %q", e.Details)
 	}
 	if _, ok := say(); ok {
 		t.Error("a minute gave two entries")
