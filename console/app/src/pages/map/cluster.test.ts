@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { around, clusters, inside, project, unwrap, zoomFor, type Place } from './cluster';
+import { around, clusters, inside, mercator, zoomFor, type Place } from './cluster';
 
 const place = (id: string, latitude: number, longitude: number, connected = true): Place => ({ id, name: id, connected, latitude, longitude, byAddress: false });
 
@@ -20,20 +20,27 @@ test('no place is lost or counted twice', () => {
   }
 });
 
+test('what stands in a view goes together as it does among all places', () => {
+  const list = Array.from({ length: 5_000 }, (_, i) => place(String(i), 40 + ((i * 7919) % 1000) / 100, ((i * 104729) % 1000) / 100));
+  const box = { south: 44, west: 4, north: 46, east: 6 };
+  const inner = { south: 44.2, west: 4.2, north: 45.8, east: 5.8 };
+  const alone = (c: { places: Place[] }) => c.places.every((p) => inside(p, inner));
+  const keys = (l: ReturnType<typeof clusters>) => l.filter(alone).map((c) => c.key).sort();
+  const some = clusters(list, 12, box);
+  expect(some.length).toBeLessThan(500);
+  expect(keys(some)).toEqual(keys(clusters(list, 12)));
+  expect(keys(some).length).toBeGreaterThan(10);
+});
+
 test('the projection is that of the web', () => {
-  expect(project(0, 0, 0)).toEqual([128, 128]);
-  expect(project(85.0511287798, -180, 0).map(Math.round)).toEqual([0, 0]);
+  expect(mercator(0, 0)).toEqual([0.5, 0.5]);
+  expect(mercator(85.0511287798, -180).map((v) => Math.round(v * 1e5))).toEqual([0, 0]);
 });
 
 test('boxes', () => {
   const box = around([place('a', 1, 2), place('b', -3, 5)])!;
   expect(box).toEqual({ south: -3, west: 2, north: 1, east: 5 });
   expect([inside(place('c', 0, 3), box), inside(place('d', 2, 3), box), around([])]).toEqual([true, false, null]);
-});
-
-test('a ring over the date line stays in one piece', () => {
-  expect(unwrap([[170, 60], [-175, 62], [-170, 65], [178, 66], [170, 60]])).toEqual([[170, 60], [185, 62], [190, 65], [178, 66], [170, 60]]);
-  expect(unwrap([[-180, -90], [180, -90], [0, -70]])).toEqual([[-180, -90], [180, -90], [0, -70]]);
 });
 
 test('a chosen place is shown alone where that is possible', () => {

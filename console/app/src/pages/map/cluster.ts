@@ -4,58 +4,78 @@ export interface Place { id: string; name: string; connected: boolean; latitude:
 
 export interface Cluster { key: string; latitude: number; longitude: number; places: Place[]; online: number }
 
+export interface Box { south: number; west: number; north: number; east: number }
+
+const everywhere: Box = { south: -90, west: -540, north: 90, east: 540 };
+
 const tile = 256;
 const farthest = 85.0511; // degrees; the projection ends there
 
-// project gives the pixels of Web Mercator, as Leaflet has them.
-export function project(latitude: number, longitude: number, zoom: number): [x: number, y: number] {
-  const size = tile * 2 ** zoom;
+// mercator gives the place on the map of the web as parts of its width, from the north-west corner.
+export function mercator(latitude: number, longitude: number): [x: number, y: number] {
   const sin = Math.sin((Math.max(-farthest, Math.min(farthest, latitude)) * Math.PI) / 180);
-  return [((longitude + 180) / 360) * size, (0.5 - Math.log((1 + sin) / (1 - sin)) / (4 * Math.PI)) * size];
+  return [(longitude + 180) / 360, 0.5 - Math.log((1 + sin) / (1 - sin)) / (4 * Math.PI)];
 }
 
-// clusters puts places of one cell of a grid together, and cells whose middles nearly touch. One pass over all places: ten
-// thousand take a few milliseconds, so it is done anew for every zoom.
-export function clusters(places: readonly Place[], zoom: number, cell = 64): Cluster[] {
-  const cells = new Map<string, { x: number; y: number; places: Place[] }>();
-  for (const p of places) {
-    const [x, y] = project(p.latitude, p.longitude, zoom);
-    const key = `${Math.floor(x / cell)} ${Math.floor(y / cell)}`;
+const projected = new WeakMap<readonly Place[], Float64Array>();
+
+// positions are mercator's pairs for all places of a list, computed once for it.
+function positions(places: readonly Place[]): Float64Array {
+  let xy = projected.get(places);
+  if (xy) return xy;
+  xy = new Float64Array(places.length * 2);
+  for (let i = 0; i < places.length; i++) [xy[2 * i], xy[2 * i + 1]] = mercator(places[i].latitude, places[i].longitude);
+  projected.set(places, xy);
+  return xy;
+}
+
+const rows = 2 ** 21; // more than there are at any zoom: a cell is column * rows + row
+
+const cell = 64; // px
+
+// clusters puts places of one cell of a grid together, and cells whose middles nearly touch. Only what is within a box
+// counts, and two cells around it, which decide how those inside go together. One pass over all places: ten thousand take
+// a few milliseconds, so it is done anew for every view.
+export function clusters(places: readonly Place[], zoom: number, within: Box = everywhere): Cluster[] {
+  const size = (tile * 2 ** zoom) / cell; // of the map, in cells
+  const xy = positions(places);
+  const [west, north] = mercator(within.north, within.west).map((v) => Math.floor(v * size) - 2);
+  const [east, south] = mercator(within.south, within.east).map((v) => Math.floor(v * size) + 3);
+  const cells = new Map<number, { key: number; x: number; y: number; places: Place[] }>();
+  for (let i = 0; i < places.length; i++) {
+    const x = xy[2 * i] * size, y = xy[2 * i + 1] * size;
+    if (x < west || x >= east || y < north || y >= south) continue;
+    const key = Math.floor(x) * rows + Math.floor(y);
     const c = cells.get(key);
-    if (c) { c.x += x; c.y += y; c.places.push(p); } else cells.set(key, { x, y, places: [p] });
+    if (c) { c.x += x; c.y += y; c.places.push(places[i]); } else cells.set(key, { key, x, y, places: [places[i]] });
   }
-  const done = new Set<string>();
+  const done = new Set<number>();
   const list: Cluster[] = [];
-  for (const [key, c] of [...cells].sort((a, b) => b[1].places.length - a[1].places.length)) {
-    if (done.has(key)) continue;
-    done.add(key);
-    const all = [...c.places];
-    const [column, row] = key.split(' ').map(Number);
-    const [x, y] = [c.x / c.places.length, c.y / c.places.length];
+  for (const c of [...cells.values()].sort((a, b) => b.places.length - a.places.length)) {
+    if (done.has(c.key)) continue;
+    done.add(c.key);
+    let all = c.places;
+    const n = c.places.length;
     for (let dx = -1; dx <= 1; dx++) {
       for (let dy = -1; dy <= 1; dy++) {
-        const beside = `${column + dx} ${row + dy}`;
-        const other = cells.get(beside);
-        if (!other || done.has(beside) || Math.hypot(other.x / other.places.length - x, other.y / other.places.length - y) > cell * 0.6) continue;
-        done.add(beside);
-        all.push(...other.places);
+        const key = c.key + dx * rows + dy;
+        const other = cells.get(key);
+        if (!other || done.has(key) || Math.hypot(other.x / other.places.length - c.x / n, other.y / other.places.length - c.y / n) > 0.6) continue;
+        done.add(key);
+        all = all.concat(other.places);
       }
     }
-    list.push(summary(key, all));
+    list.push(summary(c.key, all));
   }
   return list;
 }
 
-function summary(key: string, places: Place[]): Cluster {
+function summary(key: number, places: Place[]): Cluster {
   const n = places.length;
-  return {
-    key: `${key} ${n} ${places[0].id}`, places,
-    latitude: places.reduce((s, p) => s + p.latitude, 0) / n, longitude: places.reduce((s, p) => s + p.longitude, 0) / n,
-    online: places.reduce((s, p) => s + (p.connected ? 1 : 0), 0),
-  };
+  let latitude = 0, longitude = 0, online = 0;
+  for (const p of places) { latitude += p.latitude; longitude += p.longitude; if (p.connected) online++; }
+  return { key: `${key} ${n} ${places[0].id}`, places, latitude: latitude / n, longitude: longitude / n, online };
 }
-
-export interface Box { south: number; west: number; north: number; east: number }
 
 // around is the box that holds places, null for none.
 export function around(places: readonly Place[]): Box | null {
@@ -76,18 +96,4 @@ export function zoomFor(places: readonly Place[], p: Place, from: number, most: 
     if (clusters(places, zoom).some((c) => c.places.length === 1 && c.places[0].id === p.id)) return zoom;
   }
   return most;
-}
-
-// unwrap lets a ring go on over the date line where it would jump to the other side of the map. Around a pole it has to jump.
-export function unwrap(ring: [number, number][]): [number, number][] {
-  if (ring.some(([, y]) => Math.abs(y) > 89)) return ring;
-  let by = 0;
-  return ring.map(([x, y], i) => {
-    if (i > 0) {
-      const step = x - ring[i - 1][0];
-      if (step > 180) by -= 360;
-      if (step < -180) by += 360;
-    }
-    return [x + by, y];
-  });
 }

@@ -3,10 +3,10 @@ import { useComputedColorScheme } from '@mantine/core';
 import L from 'leaflet';
 import 'leaflet/dist/leaflet.css';
 import { useEffect, useRef } from 'react';
-import { feature } from 'topojson-client';
-import type { Topology } from 'topojson-specification';
-import coarse from 'world-atlas/countries-110m.json';
-import { around, clusters, unwrap, zoomFor, type Box, type Cluster, type Place } from './cluster';
+import outline from 'world-atlas/countries-110m.json';
+import { around, clusters, zoomFor, type Box, type Cluster, type Place } from './cluster';
+import { Ground } from './ground';
+import { ringsOf, type Ring } from './outline';
 
 interface Props {
   places: Place[];
@@ -18,15 +18,10 @@ interface Props {
 }
 
 const fineFrom = 5; // the zoom from which the outline has more detail
+let coarse: Promise<Ring[]> | undefined;
+let fine: Promise<Ring[]> | undefined;
 
-// outline is the world three times, side by side: the map may be moved on over the date line.
-function outline(topology: unknown): GeoJSON.Feature[] {
-  const world = feature(topology as Topology, (topology as Topology).objects.countries) as unknown as GeoJSON.FeatureCollection<GeoJSON.Polygon | GeoJSON.MultiPolygon>;
-  const shapes = world.features.flatMap((f) => (f.geometry.type === 'Polygon' ? [f.geometry.coordinates] : f.geometry.coordinates));
-  return [-360, 0, 360].map((by) => ({
-    type: 'Feature', properties: {}, geometry: { type: 'MultiPolygon', coordinates: shapes.map((rings) => rings.map((r) => unwrap(r as [number, number][]).map(([x, y]) => [x + by, y]))) },
-  }));
-}
+const boxOf = (b: L.LatLngBounds): Box => ({ south: b.getSouth(), west: b.getWest(), north: b.getNorth(), east: b.getEast() });
 
 const css = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -39,13 +34,12 @@ export default function World(props: Props) {
   const scheme = useComputedColorScheme('light');
 
   useEffect(() => {
-    const m = L.map(holder.current!, { minZoom: 1, maxZoom: 15, zoomSnap: 0.5, worldCopyJump: true, attributionControl: false, preferCanvas: true, maxBounds: [[-85, -360], [85, 360]] }).setView([25, 10], 2);
+    const m = L.map(holder.current!, { minZoom: 1, maxZoom: 15, zoomSnap: 0.5, worldCopyJump: true, attributionControl: false, maxBounds: [[-85, -360], [85, 360]] }).setView([25, 10], 2);
     L.control.scale({ imperial: false }).addTo(m);
     marks.current = L.layerGroup().addTo(m);
     map.current = m;
     const moved = () => {
-      const b = m.getBounds();
-      latest.current.onView({ south: b.getSouth(), west: b.getWest(), north: b.getNorth(), east: b.getEast() });
+      latest.current.onView(boxOf(m.getBounds()));
       draw();
     };
     m.on('moveend', moved);
@@ -57,24 +51,17 @@ export default function World(props: Props) {
   // The outline, in the colours of the scheme.
   useEffect(() => {
     const m = map.current!;
-    const style = { color: css('--x-map-line'), weight: 0.8, fillColor: css('--x-map-land'), fillOpacity: 1, interactive: false };
-    const layer = L.geoJSON(outline(coarse) as never, { style, interactive: false }).addTo(m);
-    layer.bringToBack();
-    let fine: L.GeoJSON | null = null;
+    const ground = new Ground({ land: css('--x-map-land'), line: css('--x-map-line') });
     let over = false;
+    const show = (rings: Promise<Ring[]>, from: number) => rings.then((r) => { if (!over) ground.show(r, from); }, () => {});
     const refine = () => {
-      if (fine !== null || m.getZoom() < fineFrom) return;
+      if (m.getZoom() < fineFrom) return;
       m.off('zoomend', refine);
-      void import('world-atlas/countries-50m.json').then((w) => {
-        if (over) return;
-        fine = L.geoJSON(outline(w.default) as never, { style, interactive: false }).addTo(m);
-        fine.bringToBack();
-        layer.remove();
-      }, () => {});
+      void show(fine ??= import('world-atlas/countries-50m.json').then((w) => ringsOf(w.default)), fineFrom);
     };
-    m.on('zoomend', refine);
-    refine();
-    return () => { over = true; m.off('zoomend', refine); layer.remove(); fine?.remove(); };
+    ground.addTo(m);
+    void show(coarse ??= ringsOf(outline), 0).then(() => { if (!over) { m.on('zoomend', refine); refine(); } });
+    return () => { over = true; m.off('zoomend', refine); ground.remove(); };
   }, [scheme]);
 
   // draw puts the marks of what is in view, and of a margin around it.
@@ -83,7 +70,7 @@ export default function World(props: Props) {
     const group = marks.current;
     if (!m || !group) return;
     const view = m.getBounds().pad(0.3);
-    const list = clusters(latest.current.places, m.getZoom()).filter((c) => view.contains([c.latitude, c.longitude]));
+    const list = clusters(latest.current.places, m.getZoom(), boxOf(view)).filter((c) => view.contains([c.latitude, c.longitude]));
     const wanted = new Map(list.map((c) => [`${c.key} ${c.online} ${c.places.length === 1 && c.places[0].id === latest.current.chosen}`, c]));
     group.eachLayer((l) => { const key = (l.options as { key?: string }).key!; if (wanted.has(key)) wanted.delete(key); else group.removeLayer(l); });
     for (const [key, c] of wanted) group.addLayer(markOf(c, key, m, latest));
