@@ -136,6 +136,17 @@ func TestBrowserData(t *testing.T) {
 	p.accessible()
 	p.button("Remove temp, Barn")
 	p.gone("temp Barn")
+
+	// Texts have no line: a strip and a table show them, on the device's page, too.
+	x.connect(x.barn)(x.barn.topic("temp"), false, fmt.Sprintf("%d,door,,open\n%d,door,,shut %s\n", now, now+60_000, strings.ReplaceAll(hostile, `"`, "'")))
+	const door = "temp · door, Barn"
+	p.open("/data" + query("s", x.barn.id+":temp"))
+	p.see(door, "2 texts as they came", "Until the next", "1 min", "open", "shut <img src=x")
+	p.accessible()
+	p.open(p.location() + "&view=table")
+	p.see("Table", door, "shut <img src=x")
+	p.open("/devices/" + x.barn.id + "/data")
+	p.see(door, "2 texts as they came", "shut <img src=x")
 	p.narrow()
 	p.fits()
 }

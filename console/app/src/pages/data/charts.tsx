@@ -2,6 +2,7 @@ import { useMemo } from 'react';
 import { Chart, type Line } from '../../components/chart';
 import type { Aligned } from './align';
 import type { Named } from './legend';
+import { Texts } from './texts';
 
 interface Props { series: Named[]; aligned: Aligned; range: [number, number]; split: string; height: number; onZoom: (from: number, to: number) => void; onReset: () => void }
 
@@ -11,7 +12,7 @@ interface Part { title: string; lines: Line[] }
 function partsOf(series: Named[], aligned: Aligned, split: string): Part[] {
   const parts = new Map<string, Part>();
   series.forEach((s, i) => {
-    if (s.hidden || !aligned.columns[i]) return;
+    if (s.hidden || s.course.texts || !aligned.columns[i]) return;
     const title = { channel: s.channel, series: s.name }[split] ?? '';
     const part = parts.get(title) ?? { title, lines: [] };
     part.lines.push({ label: split === 'channel' && s.category === undefined ? s.deviceName : s.name, color: s.color, ...aligned.columns[i] });
@@ -32,6 +33,7 @@ export function Charts({ series, aligned, range, split, height, onZoom, onReset 
             onZoom={(a, b) => onZoom(a * 1000, b * 1000)} onReset={onReset} />
         </div>
       ))}
+      {series.filter((s) => !s.hidden && s.course.texts).map((s) => <Texts key={s.key} series={s} range={range} />)}
     </>
   );
 }

@@ -23,8 +23,8 @@ export function SeriesTable({ series, onHide, onRemove }: Props) {
         <Anchor component={Link} to={`/devices/${r.device}/data`} size="sm" c="dimmed" className="clip">{r.deviceName}</Anchor>
       </span>
     ) },
-    number('last', 'Last'), number('min', 'Min', true), number('avg', 'Mean', true), number('max', 'Max', true),
-    { key: 'count', header: 'Points', width: 80, right: true, wide: true, cell: (r) => count(r.count) },
+    { ...number('last', 'Last'), cell: (r) => (r.course.texts ? <span title={r.course.texts.at(-1)}>{r.course.texts.at(-1)}</span> : value(r.last)) }, number('min', 'Min', true), number('avg', 'Mean', true), number('max', 'Max', true),
+    { key: 'count', header: 'Points', width: 80, right: true, wide: true, cell: (r) => `${count(r.count)}${r.course.more ? '+' : ''}` },
     { key: 'acts', header: <span className="visually-hidden">Actions</span>, width: 76, right: true, cell: (r) => (
       <span style={{ display: 'inline-flex' }}>
         <Tooltip label={r.hidden ? 'Show' : 'Hide'}><ActionIcon size="sm" aria-label={`${r.hidden ? 'Show' : 'Hide'} ${r.name}`} onClick={() => onHide(r.key)}>{r.hidden ? <IconEyeOff size={15} /> : <IconEye size={15} />}</ActionIcon></Tooltip>
