@@ -19,21 +19,27 @@ import (
 	"xively/storage/storagetest"
 )
 
-// killFolder is where the test binary, run again, works until it is killed.
-const killFolder = "XIVELY_LOG_KILL_FOLDER"
+// killFolder is where the test binary, run again, works until it is killed; with killHasty it acknowledges what is not on
+// disk yet.
+const (
+	killFolder = "XIVELY_LOG_KILL_FOLDER"
+	killHasty  = "XIVELY_LOG_KILL_HASTY"
+)
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(killFolder); dir != "" {
-		fmt.Fprintln(os.Stderr, untilKilled(dir))
+		fmt.Fprintln(os.Stderr, untilKilled(dir, os.Getenv(killHasty) != ""))
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
 
 // untilKilled writes entries and prints the name of each that is acknowledged, with checkpoints, merges and searches meanwhile.
-func untilKilled(dir string) error {
+func untilKilled(dir string, hasty bool) error {
 	log := slog.New(slog.DiscardHandler)
-	db, err := storage.Open(storagetest.Config(dir), log)
+	c := storagetest.Config(dir)
+	c.CheckpointBytes = 64 << 10 // some hundred entries
+	db, err := storage.Open(c, log)
 	if err != nil {
 		return err
 	}
@@ -56,7 +62,7 @@ func untilKilled(dir string) error {
 	for writer := range 8 {
 		work(func(n int) error {
 			name := fmt.Sprintf("%s-%d-%d", run, writer, n)
-			if err := w.writeNumbered(writer%2 == 0, name); err != nil {
+			if err := w.writeNumbered(writer%2 == 0, hasty, name); err != nil {
 				return err
 			}
 			out.Lock()
@@ -77,17 +83,26 @@ func untilKilled(dir string) error {
 	return <-failed
 }
 
-// writeNumbered writes an entry as a device publishes it, or as somebody posts it, and returns when it is acknowledged.
-func (w *world) writeNumbered(published bool, name string) error {
+// writeNumbered writes an entry as a device publishes it, or as somebody posts it, and returns when it may be acknowledged;
+// hasty does not wait for that.
+func (w *world) writeNumbered(published, hasty bool, name string) error {
 	text := fmt.Sprintf("entry %s: fan at %d rpm", name, rand.IntN(300))
 	if !published {
-		return w.AppendWait(context.Background(), Entry{AccountID: account, SourceID: device, SourceType: "deviceId", Message: text, Severity: someSeverities[rand.IntN(4)]})
+		e := Entry{AccountID: account, SourceID: device, SourceType: "deviceId", Message: text, Severity: someSeverities[rand.IntN(4)]}
+		if hasty {
+			w.Append(e)
+			return nil
+		}
+		return w.AppendWait(context.Background(), e)
 	}
 	j := w.db.Journal()
 	b := j.Begin()
 	w.Sink(account, logTopic)(auth.Principal{Kind: auth.Device, AccountID: account, ID: device}, logTopic, []byte(`{"message":"`+text+`","code":400}`), b)
 	lsn := b.Append()
 	b.End()
+	if hasty {
+		return nil
+	}
 	return j.Wait(context.Background(), lsn)
 }
 
@@ -101,10 +116,29 @@ func TestKill(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
+	if missing := killed(t, rounds, r, false); len(missing) > 0 {
+		t.Errorf("%d entries were acknowledged and are not there, such as %s", len(missing), missing[0])
+	}
+}
+
+// TestKillIsSeen is the control: of a process that acknowledges before the disk has it, the same test finds entries missing.
+func TestKillIsSeen(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 0))
+	for range 10 {
+		if len(killed(t, 2, r, true)) > 0 {
+			return
+		}
+	}
+	t.Error("nothing was lost by a process that does not wait for the disk")
+}
+
+// killed kills a process a number of times and returns the names of entries that it had acknowledged and that are not there.
+func killed(t *testing.T, rounds int, r *rand.Rand, hasty bool) (missing []string) {
+	t.Helper()
 	dir := t.TempDir()
 	acked := map[string]bool{}
 	for range rounds {
-		for _, name := range killedAfter(t, dir, r.IntN(2000)) {
+		for _, name := range killedAfter(t, dir, r.IntN(2000), hasty) {
 			acked[name] = true
 		}
 	}
@@ -125,7 +159,7 @@ func TestKill(t *testing.T) {
 	}
 	for name := range acked {
 		if seen[name] == 0 {
-			t.Errorf("%s was acknowledged and is not there", name)
+			missing = append(missing, name)
 		}
 	}
 	for name, n := range seen {
@@ -138,13 +172,17 @@ func TestKill(t *testing.T) {
 	if len(acked) == 0 {
 		t.Error("nothing was acknowledged")
 	}
+	return missing
 }
 
 // killedAfter runs a process until it has acknowledged so many entries, kills it, and returns all it has acknowledged.
-func killedAfter(t *testing.T, dir string, count int) (acked []string) {
+func killedAfter(t *testing.T, dir string, count int, hasty bool) (acked []string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), killFolder+"="+dir)
+	if hasty {
+		cmd.Env = append(cmd.Env, killHasty+"=1")
+	}
 	var errText strings.Builder
 	cmd.Stderr = &errText
 	out, err := cmd.StdoutPipe()
