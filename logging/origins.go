@@ -99,20 +99,20 @@ func (c *chunk) ofSource(source string) rowSet {
 		if !whole && c.originText(of, i, sourceText) != source {
 			continue
 		}
-		set = c.addOrigin(set, of, i)
+		set = c.addOrigin(set, o, i)
 	}
 	return set
 }
 
 func shardOf(key [16]byte) int { return int(key[0] >> 4) }
 
-func (c *chunk) addOrigin(set rowSet, shard, i int) rowSet {
+// addOrigin adds the rows of the i-th origin of a shard to set, which may be nil.
+func (c *chunk) addOrigin(set rowSet, o *originShard, i int) rowSet {
 	if set == nil {
 		set = newRowSet(c.count)
 	}
-	o := c.shard(shard)
-	for k := o.start(i); k < o.start(i+1); k++ {
-		c.put(set, o.row(k))
+	for rows := o.rows[2*o.start(i) : 2*o.start(i+1)]; len(rows) >= 2; rows = rows[2:] {
+		c.put(set, int(binary.LittleEndian.Uint16(rows)))
 	}
 	return set
 }
@@ -215,9 +215,10 @@ func (c *chunk) byOrigin(member string, matches func(text string) bool) rowSet {
 	var set rowSet
 	if member == "sourceId" {
 		for shard := range originShards {
-			for i := range c.shard(shard).count() {
+			o := c.shard(shard)
+			for i := range o.count() {
 				if matches(c.originText(shard, i, sourceText)) {
-					set = c.addOrigin(set, shard, i)
+					set = c.addOrigin(set, o, i)
 				}
 			}
 		}
@@ -244,11 +245,12 @@ func (c *chunk) byOrigin(member string, matches func(text string) bool) rowSet {
 		if shard+1 < originShards {
 			next = c.from.first[shard+1]
 		}
-		for at := first; at < next; at++ {
-			if n := c.originNumber(column, at); n >= len(chosen) {
+		o := c.shard(shard)
+		for i := range min(next-first, o.count()) {
+			if n := c.originNumber(column, first+i); n >= len(chosen) {
 				c.damaged()
-			} else if chosen[n] && at-first < c.shard(shard).count() {
-				set = c.addOrigin(set, shard, at-first)
+			} else if chosen[n] {
+				set = c.addOrigin(set, o, i)
 			}
 		}
 	}

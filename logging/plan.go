@@ -37,6 +37,9 @@ func one(c every) condition {
 	return c
 }
 
+// mostCost is the cost of a condition that the index does not answer.
+const mostCost = 6
+
 func cost(c condition) int {
 	member := ""
 	switch c := c.(type) {
@@ -45,7 +48,7 @@ func cost(c condition) int {
 	case some:
 		return slices.Max(append(costs(c), 0))
 	case not:
-		return cost(c.condition)
+		return mostCost + cost(c.condition) // most rows stay
 	case equals:
 		if member = c.member; member == "sourceId" || member == "severity" {
 			return 1
@@ -71,7 +74,7 @@ func cost(c condition) int {
 	case textMember:
 		return 5
 	case customMember:
-		return 6
+		return mostCost
 	}
 	return 0 // times, mostly whole chunks
 }
