@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 )
 
@@ -18,15 +19,11 @@ import (
 const nasty = `"><img src=x onerror=alert(1)>`
 
 func TestBrowserDevices(t *testing.T) {
-	dir, accounts := newData(t, testEmail)
-	s := start(t, dir)
-	token, account := s.signIn(testEmail), accounts[0].AccountID
-	template := s.template(token, account)
+	s, p := visit(t)
+	template := s.template(s.token, s.account)
 	for i, name := range []string{"Kitchen lamp", "Kitchen fan", "Garage door", nasty} {
-		s.must(token, "POST", "/api/v1/devices", object{"accountId": account, "deviceTemplateId": template, "serialNumber": fmt.Sprintf("SN-%d", i+1), "name": name, "firmwareVersion": fmt.Sprintf("1.%d", i%2)}, "device")
+		s.must(s.token, "POST", "/api/v1/devices", object{"accountId": s.account, "deviceTemplateId": template, "serialNumber": fmt.Sprintf("SN-%d", i+1), "name": name, "firmwareVersion": fmt.Sprintf("1.%d", i%2)}, "device")
 	}
-	p := s.browse()
-	p.signIn(testEmail)
 	p.open("/devices")
 	p.see("4 devices", "Kitchen lamp", "Garage door", nasty)
 	p.accessible()
@@ -54,6 +51,17 @@ func TestBrowserDevices(t *testing.T) {
 	p.see("2 matches")
 	p.click("field", "Select all rows in view")
 	p.see("2 devices chosen")
+	p.button("Tags")
+	p.fill("Add", "roof")
+	p.key(kb.Enter)
+	p.button("Change 2 devices")
+	p.see("2 devices changed.")
+	p.button("Close")
+	p.see("roof")
+	tagged := s.must(s.token, "GET", "/api/v1/devices"+query("q", "tag:roof", "sortBy", "serialNumber"), nil, "devices")
+	if rows := objects(tagged["results"]); len(rows) != 2 || rows[0]["name"] != "Kitchen lamp" || rows[1]["name"] != "Kitchen fan" {
+		t.Errorf("with the tag are %v", rows)
+	}
 	p.open("/devices")
 	p.button("Create device")
 	p.fill("Serial number", "SN-9")
@@ -74,16 +82,12 @@ func (p *page) pick(path string) {
 }
 
 func TestBrowserImport(t *testing.T) {
-	dir, accounts := newData(t, testEmail)
-	s := start(t, dir)
-	token, account := s.signIn(testEmail), accounts[0].AccountID
-	s.template(token, account)
+	s, p := visit(t)
+	s.template(s.token, s.account)
 	file := filepath.Join(t.TempDir(), "fleet.csv")
 	if err := os.WriteFile(file, []byte("Serial No;Device name;colour\nI-1;Lamp one;red\nI-2;\"<b>Lamp two</b>\";blue\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := s.browse()
-	p.signIn(testEmail)
 	p.open("/devices/import")
 	p.see("Drop a CSV file here")
 	p.accessible()
@@ -102,14 +106,10 @@ func TestBrowserImport(t *testing.T) {
 }
 
 func TestBrowserDevice(t *testing.T) {
-	dir, accounts := newData(t, testEmail)
-	s := start(t, dir)
-	token, account := s.signIn(testEmail), accounts[0].AccountID
-	device := s.device(token, account, s.template(token, account), "first")
-	s.must(token, "PUT", "/api/v1/devices/"+device.id, object{"name": nasty}, "device")
+	s, p := visit(t)
+	device := s.device(s.token, s.account, s.template(s.token, s.account), "first")
+	s.must(s.token, "PUT", "/api/v1/devices/"+device.id, object{"name": nasty}, "device")
 	c, _ := s.dial("tcp", device.id, device.id, device.secret)
-	p := s.browse()
-	p.signIn(testEmail)
 	p.open("/devices/" + device.id)
 	p.see(nasty, "Online since", "tcp", "no points yet")
 	p.button("Change Location")
@@ -141,6 +141,12 @@ func TestBrowserDevice(t *testing.T) {
 	p.see("Device connected")
 	p.tab("Diagnose")
 	p.see("What happened", "Flight recorder")
+	p.button("Record")
+	p.see("Waiting for a packet of the device", "on for 14 min")
+	s.done(c.Publish(device.topic("temp"), 1, false, ",,23.75,recorded"), "publish")
+	p.see("PUBLISH", "→ server", ",,23.75,recorded", "PUBACK", "← device")
+	p.button("Stop")
+	p.see("For how long")
 	p.accessible()
 	p.tab("Access")
 	p.see(testEmail, "is an admin of the account of")
@@ -172,10 +178,7 @@ func TestBrowserDevice(t *testing.T) {
 }
 
 func TestBrowserCertificate(t *testing.T) {
-	dir, _ := newData(t, testEmail)
-	s := start(t, dir)
-	p := s.browse()
-	p.signIn(testEmail)
+	s, p := visit(t)
 	p.open("/model/devices")
 	p.button("New template")
 	p.fill("Name", "Sealed")
@@ -244,10 +247,7 @@ func TestBrowserCertificate(t *testing.T) {
 }
 
 func TestBrowserFirstDevice(t *testing.T) {
-	dir, _ := newData(t, testEmail)
-	s := start(t, dir)
-	p := s.browse()
-	p.signIn(testEmail)
+	s, p := visit(t)
 	p.open("/first-device")
 	p.see("What is it?")
 	p.accessible()
@@ -256,8 +256,7 @@ func TestBrowserFirstDevice(t *testing.T) {
 	secret := read[string](p, `document.querySelectorAll('.credentials pre')[1].textContent`)
 	id := read[string](p, `document.querySelectorAll('.credentials pre')[0].textContent`)
 	p.accessible()
-	token := s.signIn(testEmail)
-	device := s.must(token, "GET", "/api/v1/devices/"+id, nil, "device")
+	device := s.must(s.token, "GET", "/api/v1/devices/"+id, nil, "device")
 	c, _ := s.dial("tls", id, id, secret)
 	s.done(c.Publish(fmt.Sprintf("xi/blue/v1/%s/d/%s/temperature", device["accountId"], id), 1, false, "20.25"), "publish")
 	p.see("It has arrived", "20.25")
@@ -271,13 +270,9 @@ func TestBrowserFirstDevice(t *testing.T) {
 }
 
 func TestBrowserModel(t *testing.T) {
-	dir, accounts := newData(t, testEmail)
-	s := start(t, dir)
-	token, account := s.signIn(testEmail), accounts[0].AccountID
-	template := s.template(token, account)
-	s.device(token, account, template, "first")
-	p := s.browse()
-	p.signIn(testEmail)
+	s, p := visit(t)
+	template := s.template(s.token, s.account)
+	s.device(s.token, s.account, template, "first")
 	p.open("/model/devices/" + template)
 	p.see("1 device", "temp", "Form of a new device")
 	p.accessible()

@@ -14,16 +14,15 @@ const hostile = `<img src=x onerror=alert(1)>"'{{7*7}}`
 
 // An explored server has two devices with points, messages and log entries of theirs.
 type explored struct {
-	*testServer
-	token, account, group string
-	shed, barn            testDevice
+	visited
+	group      string
+	shed, barn testDevice
 }
 
 func startExplored(t *testing.T) (explored, *page) {
 	t.Helper()
-	dir, accounts := newData(t, testEmail)
-	s := start(t, dir)
-	x := explored{testServer: s, token: s.signIn(testEmail), account: accounts[0].AccountID}
+	s, p := visit(t)
+	x := explored{visited: s}
 	template := s.template(x.token, x.account)
 	templates := s.must(x.token, "GET", "/api/v1/organizations/templates", nil, "organizationTemplates")
 	group := s.must(x.token, "POST", "/api/v1/organizations", object{"accountId": x.account, "name": "Farm " + hostile, "organizationTemplateId": objects(templates["results"])[0]["id"]}, "organization")
@@ -32,8 +31,6 @@ func startExplored(t *testing.T) (explored, *page) {
 	for d, name := range map[testDevice]string{x.shed: "Shed " + hostile, x.barn: "Barn"} {
 		s.must(x.token, "PUT", "/api/v1/devices/"+d.id, object{"name": name, "organizationId": x.group, "latitude": 52.37, "longitude": 4.89}, "device")
 	}
-	p := s.browse()
-	p.signIn(testEmail)
 	return x, p
 }
 
@@ -90,6 +87,38 @@ func TestBrowserLogs(t *testing.T) {
 	}
 	p.button("Go on")
 	p.see("boiler overheated at last")
+
+	// What came while the connection was away is not missing, and not there twice.
+	g := p.gateTo(x.listeners.local.Addr().String())
+	p.signIn(testEmail)
+	p.open("/logs?q=overheated&live=1")
+	p.see("boiler overheated at last", "Live")
+	p.allow("ERR_")
+	g.set(true)
+	p.see("Connecting…")
+	publish(x.shed.topic("_log"), false, `{"message":"oven overheated meanwhile","severity":"critical"}`)
+	g.set(false)
+	p.see("oven overheated meanwhile")
+	publish(x.shed.topic("_log"), false, `{"message":"kiln overheated afterwards","severity":"critical"}`)
+	p.see("kiln overheated afterwards")
+	if rows := read[int](p, `[...document.querySelectorAll('.log-row')].filter((r) => r.textContent.includes('oven overheated')).length`); rows != 1 {
+		t.Errorf("%d rows for one entry", rows)
+	}
+
+	folder := p.downloads()
+	p.open("/logs?q=overheated")
+	p.see("boiler overheated at last")
+	p.link("Export")
+	file := p.downloaded(folder, "logs.ndjson")
+	lines := strings.Split(strings.TrimSuffix(file, "\n"), "\n")
+	if len(lines) != 34 || !strings.Contains(file, "boiler overheated at last") || strings.Contains(file, "all is well") {
+		t.Errorf("%d lines in the export: %.600s", len(lines), file)
+	}
+	for _, line := range lines {
+		if entry := decode(t, line); entry["severity"] == nil || !strings.Contains(cell(entry["message"]), "overheated") {
+			t.Errorf("exported: %s", line)
+		}
+	}
 
 	p.open("/logs?q=tag:refused")
 	p.see("Device: publish")
@@ -266,6 +295,31 @@ func TestBrowserGroups(t *testing.T) {
 	p.button("Farm")
 	p.button("Grant")
 	p.see("viewer", "never")
+
+	// More groups than are read at once: the page tells, shows more, and finds.
+	template := objects(x.must(x.token, "GET", "/api/v1/organizations/templates", nil, "organizationTemplates")["results"])[0]["id"]
+	for i := range 230 {
+		x.must(x.token, "POST", "/api/v1/organizations", object{"accountId": x.account, "name": fmt.Sprintf("Row %03d", i), "organizationTemplateId": template}, "organization")
+	}
+	p.open("/groups")
+	p.see("200 of 232", "Row 197") // with the farm, and the one that is there from the start
+	if p.shows("Row 229") {
+		t.Error("all groups are shown at once")
+	}
+	p.accessible()
+	p.button("Show 32 more")
+	p.see("Row 229")
+	p.gone("200 of 232")
+	p.fill("Find groups", "stab")
+	p.see("1 found.", "in Farm "+hostile)
+	p.gone("Row 001")
+	p.button("Stable")
+	p.see("No device is in this group")
+	p.fill("Find groups", "row")
+	p.see("The first 50 of 230")
+	p.accessible()
+	p.button("Clear the search")
+	p.see("Row 001")
 
 	p.open("/groups/" + x.group)
 	p.button("More")

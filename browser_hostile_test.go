@@ -15,9 +15,8 @@ const trickLink = `javascript:alert(5)`
 // Whatever devices and people call themselves and say is shown as text on every page, and does nothing (checklist P01): no
 // dialog opens, nothing is asked of another host, nothing breaks the content policy, for which the page is watched.
 func TestBrowserHostileTextIsInert(t *testing.T) {
-	dir, accounts := newData(t, testEmail)
-	s := start(t, dir)
-	account, token := accounts[0].AccountID, s.signIn(testEmail)
+	s, p := visit(t)
+	account, token := s.account, s.token
 	make := func(path, key string, body object) string {
 		body["accountId"] = account
 		return cell(s.must(token, "POST", "/api/v1/"+path, body, key)["id"])
@@ -42,13 +41,11 @@ func TestBrowserHostileTextIsInert(t *testing.T) {
 		device, account, quoteJS(everyTrick), quoteJS(everyTrick), quoteJS(everyTrick[:20]), quoteJS(everyTrick[:30]))), "log")
 	s.done(c.Publish(d.topic("temp"), 1, false, ","+everyTrick[:40]+",21.5,"+everyTrick), "point")
 	s.done(c.Publish(d.topic("_set/fields"), 1, false, `{"state":{"nosuch":`+quoteJS(everyTrick)+`}}`), "set fields")
-	admin := s.secret(token, account, accounts[0].AccountUserID, "accountUser")
-	a, _ := s.dial("tcp", "x<img src=/x onerror=alert(6)>", accounts[0].AccountUserID, admin, func(o *mqtt.ClientOptions) { o.SetCleanSession(false) })
+	admin := s.secret(token, account, s.admin, "accountUser")
+	a, _ := s.dial("tcp", "x<img src=/x onerror=alert(6)>", s.admin, admin, func(o *mqtt.ClientOptions) { o.SetCleanSession(false) })
 	s.done(a.Publish("free/<img src=z onerror=alert(7)>", 1, true, everyTrick), "retained")
 	eventually(t, "the log has it", func() bool { return s.logged(token, "onerror") })
 
-	p := s.browse()
-	p.signIn(testEmail)
 	for _, page := range []struct{ path, text string }{
 		{"/", "Connected devices"},
 		{"/devices", "<img src=/x onerror=alert(1)>"},

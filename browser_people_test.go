@@ -6,16 +6,12 @@ import (
 )
 
 func TestBrowserOverview(t *testing.T) {
-	dir, accounts := newData(t, testEmail)
-	s := start(t, dir)
-	p := s.browse()
-	p.signIn(testEmail)
+	s, p := visit(t)
 	p.open("/")
 	p.see("Everything is running. Connect the first device.", "Import many from CSV")
 	p.accessible()
 
-	token := s.signIn(testEmail)
-	device := s.device(token, accounts[0].AccountID, s.template(token, accounts[0].AccountID), "first")
+	device := s.device(s.token, s.account, s.template(s.token, s.account), "first")
 	c, _ := s.dial("tcp", device.id, device.id, device.secret)
 	s.done(c.Publish(device.topic("temp"), 1, false, ",,21.5,"), "publish")
 	p.open("/")
@@ -30,10 +26,7 @@ func TestBrowserOverview(t *testing.T) {
 }
 
 func TestBrowserEndUsers(t *testing.T) {
-	dir, _ := newData(t, testEmail)
-	s := start(t, dir)
-	p := s.browse()
-	p.signIn(testEmail)
+	_, p := visit(t)
 	p.open("/end-users")
 	p.see("No end users yet")
 	p.accessible()
@@ -68,10 +61,7 @@ func TestBrowserEndUsers(t *testing.T) {
 }
 
 func TestBrowserAdmins(t *testing.T) {
-	dir, _ := newData(t, testEmail)
-	s := start(t, dir)
-	p := s.browse()
-	p.signIn(testEmail)
+	_, p := visit(t)
 	p.open("/admins")
 	p.see(testEmail, "No open invitations")
 	p.button("Invite an admin")
@@ -110,10 +100,7 @@ func TestBrowserAdmins(t *testing.T) {
 }
 
 func TestBrowserSettings(t *testing.T) {
-	dir, _ := newData(t, testEmail)
-	s := start(t, dir)
-	p := s.browse()
-	p.signIn(testEmail)
+	_, p := visit(t)
 	p.open("/settings")
 	p.see("Where you are signed in", "this one", "Second factor")
 	p.allow("401") // the wrong password

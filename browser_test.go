@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -13,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
@@ -20,6 +23,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -114,6 +118,112 @@ func browse(t *testing.T, base string) *page {
 	return p
 }
 
+// A visited server has one account, whose admin is signed in, over REST by a token and in a tab.
+type visited struct {
+	*testServer
+	token, account, admin string
+}
+
+func visit(t *testing.T) (visited, *page) {
+	t.Helper()
+	dir, accounts := newData(t, testEmail)
+	s := start(t, dir)
+	p := s.browse()
+	p.signIn(testEmail)
+	return visited{s, s.signIn(testEmail), accounts[0].AccountID, accounts[0].AccountUserID}, p
+}
+
+// downloads has the tab put what it downloads into a new folder.
+func (p *page) downloads() (folder string) {
+	p.t.Helper()
+	folder = p.t.TempDir()
+	p.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		tab, err := cdp.Call(ctx, t, target.GetTargetInfo, target.GetTargetInfoParams{})
+		if err != nil {
+			return err
+		}
+		_, err = cdp.Call(ctx, t, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
+			Behavior: browser.SetDownloadBehaviorBehaviorAllow, BrowserContextID: tab.TargetInfo.BrowserContextID, DownloadPath: folder})
+		return err
+	}))
+	return folder
+}
+
+// downloaded waits for a file that the tab puts into a folder, once it is whole, and returns what is in it.
+func (p *page) downloaded(folder, name string) string {
+	p.t.Helper()
+	var text []byte
+	p.until("the file "+name+" is there", func() (ok bool) {
+		at, err := os.ReadFile(filepath.Join(folder, name))
+		ok = err == nil && len(at) > 0 && len(at) == len(text) // it grows no more
+		text = at
+		return ok
+	})
+	return string(text)
+}
+
+// A gate is an address in front of a server that can be shut: connections through it end, and no new ones come to be.
+type gate struct {
+	listener net.Listener
+	mu       sync.Mutex
+	shut     bool
+	conns    []net.Conn
+}
+
+// gateTo has a tab reach its server through a gate.
+func (p *page) gateTo(server string) *gate {
+	p.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	g := &gate{listener: l}
+	p.t.Cleanup(func() { _ = l.Close(); g.set(true) })
+	go func() {
+		for {
+			from, err := l.Accept()
+			if err != nil {
+				return
+			}
+			to, err := net.Dial("tcp", server)
+			if err != nil || !g.add(from, to) {
+				_ = from.Close()
+				continue
+			}
+			go func() { _, _ = io.Copy(to, from); _ = to.Close() }()
+			go func() { _, _ = io.Copy(from, to); _ = from.Close() }()
+		}
+	}()
+	p.run(chromedp.Navigate("about:blank")) // nothing asks the old address any more
+	p.mu.Lock()
+	p.base = "http://" + l.Addr().String()
+	p.mu.Unlock()
+	return g
+}
+
+func (g *gate) add(conns ...net.Conn) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.shut {
+		_ = conns[1].Close()
+		return false
+	}
+	g.conns = append(g.conns, conns...)
+	return true
+}
+
+func (g *gate) set(shut bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.shut = shut
+	if shut {
+		for _, c := range g.conns {
+			_ = c.Close()
+		}
+		g.conns = nil
+	}
+}
+
 // media is what the page is told of the person before it: the colours, and that nothing is to move, so that no test looks at a
 // page in between.
 func media(scheme string) chromedp.Action[chromedp.Void] {
@@ -144,7 +254,10 @@ func (p *page) watch(event any) {
 		}
 	case *network.EventRequestWillBeSent:
 		at, err := url.Parse(e.Request.URL)
-		if err != nil || at.Scheme != "data" && at.Scheme != "blob" && "http://"+at.Host != p.base {
+		p.mu.Lock()
+		base := p.base
+		p.mu.Unlock()
+		if err != nil || at.Scheme != "data" && at.Scheme != "blob" && at.Scheme != "about" && "http://"+at.Host != base {
 			p.fault("a request to another host: " + e.Request.URL)
 		}
 	case *cdppage.EventJavascriptDialogOpening:

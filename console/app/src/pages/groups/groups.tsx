@@ -13,7 +13,7 @@ import { Dynamic, useSearches } from './dynamic';
 import { CreateGroup } from './forms';
 import './groups.css';
 import { move, useGroup, usePath, useRefresh, type Group } from './load';
-import { Tree } from './tree';
+import { Groups } from './tree';
 
 export default function GroupsPage() {
   const { id } = useParams();
@@ -42,7 +42,7 @@ export default function GroupsPage() {
     >
       <div className="groups">
         <div className="card groups-side">
-          <Tree chosen={view.search ? undefined : id} path={(path.data ?? []).map((p) => p.id)} onChoose={(g) => void navigate(`/groups/${g}${view.tab === 'devices' ? '' : `?tab=${view.tab}`}`)} onMove={(g, to) => void moved(g, to)} />
+          <Groups chosen={view.search ? undefined : id} path={(path.data ?? []).map((p) => p.id)} onChoose={(g) => void navigate(`/groups/${g}${view.tab === 'devices' ? '' : `?tab=${view.tab}`}`)} onMove={(g, to) => void moved(g, to)} />
           <div className="groups-dynamic">
             <Text size="xs" fw={600} c="dimmed" px={14} pb={4}>Dynamic groups</Text>
             {searches.data?.length === 0 && <Text size="xs" c="dimmed" px={14} pb={8}>A search that is saved in the list of devices shows here, with all it finds.</Text>}

@@ -1,19 +1,35 @@
 // What the page reads of groups.
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { keepPreviousData, useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query';
 import { api, must, type Organization } from '../../api/client';
 import { useSession } from '../../api/session';
+import { words } from '../../components/pickers';
 
 export type Group = Organization;
 
-const most = 1000; // children of a group that are shown
+export const atOnce = 200; // children of a group that are read at a time
 
-// useChildren are the groups in a group; null for those at the top.
+// useChildren are the groups in a group, by and by; null for those at the top.
 export function useChildren(id: string | null, enabled = true) {
   const { accountId } = useSession();
-  return useQuery({
+  return useInfiniteQuery({
     queryKey: ['groups', 'children', id], enabled, staleTime: 15_000,
+    queryFn: async ({ signal, pageParam: page }) => (await must(api.GET('/api/v1/organizations', {
+      params: { query: { accountId, page, pageSize: atOnce, sortBy: 'name', sortOrder: 'asc', filters: { parentId: id ?? 'null', count: 'children' } } }, signal,
+    }))).organizations,
+    initialPageParam: 1,
+    getNextPageParam: (last, pages) => (pages.length * atOnce < (last.meta?.count ?? 0) ? pages.length + 1 : undefined),
+  });
+}
+
+export const mostFound = 50;
+
+// useFound are the groups that have all words of a search, the first of them.
+export function useFound(typed: string) {
+  const { accountId } = useSession();
+  return useQuery({
+    queryKey: ['groups', 'found', typed], enabled: typed.trim() !== '', placeholderData: keepPreviousData, staleTime: 15_000,
     queryFn: async ({ signal }) => (await must(api.GET('/api/v1/organizations', {
-      params: { query: { accountId, pageSize: most, sortBy: 'name', sortOrder: 'asc', filters: { parentId: id ?? 'null', count: 'children' } } }, signal,
+      params: { query: { accountId, q: words(typed), pageSize: mostFound, sortBy: 'name', sortOrder: 'asc', expand: 'parent' } }, signal,
     }))).organizations,
   });
 }
