@@ -38,6 +38,8 @@ func (j *Journal) checkpoint() error {
 	if err := j.db.Err(); err != nil {
 		return err
 	}
+	j.inCheckpoint.Store(true)
+	defer j.inCheckpoint.Store(false)
 	if err := j.flushAll(); errors.Is(err, errGivenUp) {
 		return err
 	} else if err != nil {

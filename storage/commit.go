@@ -15,6 +15,7 @@ import (
 const (
 	maxGroupCalls = 4096
 	maxGroupBytes = 32 << 20
+	spillSlack    = 64 << 10 // list of free pages, inner nodes
 )
 
 // committer is the queue between the callers of Update and the one goroutine that runs and commits their functions.
@@ -208,6 +209,9 @@ func (g *group) commit() {
 		return
 	}
 	start := time.Now()
+	if g.db.journal.inCheckpoint.Load() {
+		g.db.waitForRoom(g.engine.Size(), g.growth())
+	}
 	err := g.commitEngine()
 	if noSpace(err) { // nothing of it is in the store, which goes on
 		g.err = fmt.Errorf("%w: commit: %w", ErrFull, err)
@@ -224,6 +228,14 @@ func (g *group) commit() {
 	g.db.counters.lastCommit.Store(int64(time.Since(start)))
 	g.db.grown()
 	g.db.stir()
+}
+
+// growth returns by how much the commit may make the store grow: each of its nodes becomes a new page, and pages take what was written, with some
+// loss, as far as there are no free ones. A bound for all but strange mixes of values.
+func (g *group) growth() int64 {
+	stats := g.engine.Stats()
+	free := int64(g.db.engine.Stats().FreePageN)
+	return max(0, 2*int64(g.bytes)+(stats.GetNodeCount()-free)*pageSize) + spillSlack
 }
 
 func (g *group) commitEngine() (err error) {

@@ -329,3 +329,75 @@ func TestFirstOfGroupFails(t *testing.T) {
 		})
 	}
 }
+
+// grower is a consumer whose checkpoint is larger than what it got.
+type grower struct{ records, frozen int }
+
+func (g *grower) Replay(LSN, []byte) error { g.records++; return nil }
+func (g *grower) Freeze()                  { g.frozen, g.records = g.records, 0 }
+func (g *grower) Flush(tx *Tx) error {
+	for i := range g.frozen * 100 {
+		tx.Bucket("g").Put(fmt.Appendf(nil, "%08d", i), make([]byte, 40<<10))
+	}
+	return nil
+}
+
+// TestCheckpointWaitsForRoom: a checkpoint for which neither the disk nor the reserve has room waits until there is some, and goes on.
+func TestCheckpointWaitsForRoom(t *testing.T) {
+	mnt := t.TempDir()
+	if err := unix.Mount("tmpfs", mnt, "tmpfs", 0, "size=16m"); err != nil {
+		t.Skip("mount:", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(mnt, 0); err != nil {
+			t.Errorf("unmount: %v", err)
+		}
+	})
+	db, err := Open(Config{Dir: filepath.Join(mnt, "data"), CheckpointBytes: 1 << 20, SegmentBytes: 256 << 10}, testLog(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() }) // before unmount
+	g := &grower{}
+	if err := db.journal.Attach('g', g); err != nil {
+		t.Fatal(err)
+	}
+	b := db.journal.Begin()
+	b.Add('g', []byte("one"))
+	lsn := b.Append()
+	g.records++
+	b.End()
+	if err := db.journal.Wait(t.Context(), lsn); err != nil {
+		t.Fatal(err)
+	}
+	ballast := filepath.Join(mnt, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 16<<20), 0o600); !noSpace(err) {
+		t.Fatalf("the disk is not full: %v", err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- db.journal.checkpoint() }()
+	for db.Full() == nil {
+		select {
+		case err := <-done:
+			t.Fatalf("the checkpoint did not wait: %v", err)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	if err := db.View(func(*Tx) error { return nil }); err != nil {
+		t.Errorf("reading while a checkpoint waits: %v", err)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Update(put("after")); err != nil {
+		t.Error(err)
+	}
+	db.journal.checkpointing.Lock()
+	defer db.journal.checkpointing.Unlock()
+	if cut := db.journal.cuts['g']; cut != lsn {
+		t.Errorf("the store is at %d, want %d", cut, lsn)
+	}
+}

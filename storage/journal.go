@@ -66,6 +66,8 @@ type Journal struct {
 	notifier notifier
 	batches  sync.Pool
 
+	inCheckpoint atomic.Bool // commits wait for room
+
 	checkpointing sync.Mutex // one checkpoint or Attach at a time; guards the next two
 	consumers     map[Stream]Consumer
 	cuts          map[Stream]LSN

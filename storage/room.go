@@ -11,7 +11,7 @@ import (
 )
 
 // A full disk must not be met in the middle of a write. So the store has room in hand: blocks reserved behind the end of its file, as much as
-// a checkpoint may need, and one spare journal file. When it can no longer get them, or is larger than Config.MaxBytes, it is full: it says so,
+// a checkpoint mostly needs, and one spare journal file. A checkpoint that needs more than there is waits. When it can no longer get them, or is larger than Config.MaxBytes, it is full: it says so,
 // and its users turn new data away, while what makes room (deletes, acknowledgements, checkpoints) lives on what was reserved. It looks every
 // second whether there is room again. While it is not full it looks when something was written: a store at rest has its reserve.
 
@@ -112,6 +112,23 @@ func (db *DB) grown() {
 	}
 }
 
+// waitForRoom holds a commit of a checkpoint up until the pages of the store can grow by n bytes beyond end, for the reserve may be gone. Nothing else
+// is committed meanwhile, and nothing acknowledged. It gives up when the store is closing.
+func (db *DB) waitForRoom(end, n int64) {
+	for {
+		err := db.reserveTo(end+n, end+n)
+		if err == nil || db.Err() != nil {
+			return
+		}
+		db.setFull(err)
+		select {
+		case <-db.roomQuit:
+			return
+		case <-time.After(roomEvery / 4):
+		}
+	}
+}
+
 // pagesEnd returns where the pages of the store end, which is before the file does.
 func (db *DB) pagesEnd() (int64, error) {
 	tx, err := db.beginView()
@@ -129,13 +146,18 @@ func (db *DB) reserve() error {
 	if err != nil {
 		return err
 	}
+	least := end + db.cfg.CheckpointBytes
+	return db.reserveTo(least, least+min(allocSize, db.cfg.CheckpointBytes/4)) // not again with every commit
+}
+
+// reserveTo reserves blocks up to want unless there are enough of them up to least.
+func (db *DB) reserveTo(least, want int64) error {
 	r := &db.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.off || end+db.cfg.CheckpointBytes <= r.reserved {
+	if r.off || least <= r.reserved {
 		return nil
 	}
-	want := end + db.cfg.CheckpointBytes + min(allocSize, db.cfg.CheckpointBytes/4) // not again with every commit
 	if r.file == nil {
 		f, err := os.OpenFile(db.storePath(), os.O_RDWR, 0)
 		if err != nil {
