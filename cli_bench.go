@@ -66,7 +66,7 @@ func newBenchCommand() *cobra.Command {
 	f.IntVar(&o.load.Rate, "rate", 0, "messages per second of scenarios latency and ingest (default 1000)")
 	f.StringVar(&o.fleet, "fleet", "", "`file` that `devices import --credentials` wrote: the devices of scenario ingest")
 	f.StringVar(&o.topic, "topic", "", "`topic` they publish to, {device} in place of the id")
-	f.DurationVar(&o.load.Duration, "duration", 5*time.Second, "how long each scenario runs")
+	f.DurationVar(&o.load.Duration, "duration", 5*time.Second, "how long each scenario runs; idle: how long it waits before it looks")
 	f.BoolVar(&o.load.Persistent, "persistent", false, "subscribers with persistent sessions")
 	return cmd
 }

@@ -18,7 +18,7 @@ type Options struct {
 	Payload    int           // bytes; at least 8
 	Window     int           // messages that a publisher sends before it waits; in scenario connect, connections made at once
 	Clients    int           // subscribers of fan-out, publishers of fan-in, pairs, connections
-	Duration   time.Duration // of a scenario with messages
+	Duration   time.Duration // of a scenario with messages; how long scenario idle waits before it looks
 	Rate       int           // messages per second in all, scenarios latency and ingest
 	Persistent bool          // subscribers with persistent sessions
 	Fleet      []Device      // of scenario ingest
@@ -68,7 +68,7 @@ var defaults = map[string]Options{
 	"pairs":   {Payload: 64, Window: 16, Clients: 50, Duration: 5 * time.Second},
 	"latency": {Payload: 64, Window: 1, Clients: 50, Duration: 5 * time.Second, Rate: 1000},
 	"connect": {Payload: 64, Window: 16, Clients: 2000},
-	"idle":    {Payload: 64, Window: 1, Clients: 1000},
+	"idle":    {Payload: 64, Window: 1, Clients: 1000, Duration: 5 * time.Second},
 	"ingest":  {Payload: 64, Window: 1, Rate: 1000, Duration: 10 * time.Second},
 }
 
@@ -381,7 +381,7 @@ func (r *run) idle() (Result, error) {
 		return res, err
 	}
 	select {
-	case <-time.After(2 * time.Second): // buffers of the handshakes go back
+	case <-time.After(r.o.Duration): // buffers of the handshakes go back
 	case <-r.ctx.Done():
 	}
 	if res.Resident, err = resident(r.t.PID); err == nil {
