@@ -56,7 +56,7 @@ func (o *oldQueue) read(tx *storage.Tx) error {
 		var by via
 		copy(by[:], v[4:])
 		sent := v[3]&1 != 0
-		e := pageEntry{lsn, binary.BigEndian.Uint16(v), entryFlags(v[2], sent, v[3]&2 != 0, v[3]&4 != 0, by), by}
+		e := pageEntry{lsn, binary.BigEndian.Uint16(v), entryFlags(v[2], sent, v[3]&2 != 0, v[3]&4 != 0, by, keptRef), by, nil}
 		o.sessions[session] = append(o.sessions[session], e)
 		o.keys = append(o.keys, slices.Clone(k))
 		o.refs[lsn]++

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -130,8 +131,13 @@ func (w *offlineWorld) publish() {
 	c.next()
 	filler := strings.Repeat("x", 50)
 	sent, acked := 0, 0
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	var most uint64
 	send := func(topic string, n int) {
-		sent++
+		if sent++; sent%10000 == 0 {
+			metrics.Read(live)
+			most = max(most, live[0].Value.Uint64())
+		}
 		c.put(bt.Publish(topic, fmt.Sprintf("%05d %s", n, filler), 1, uint16(sent%60000+1))...)
 		for sent-acked >= 5000 {
 			c.next()
@@ -150,7 +156,7 @@ func (w *offlineWorld) publish() {
 	for ; acked < sent; acked++ {
 		c.next()
 	}
-	w.t.Logf("%d published in %v, %v CPU", sent, time.Since(began).Round(time.Millisecond), (cpuTime() - cpu).Round(time.Millisecond))
+	w.t.Logf("%d published in %v, %v CPU; live heap %d MiB at most", sent, time.Since(began).Round(time.Millisecond), (cpuTime() - cpu).Round(time.Millisecond), most>>20)
 }
 
 // check takes what waits for one session of a hundred.

@@ -3,6 +3,7 @@ package broker
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 
 	"xively/storage"
@@ -10,7 +11,9 @@ import (
 
 // Queues on disk. What waits for a client that is away leaves memory at the next checkpoint and comes back with the client: in between, the
 // session knows how much it is. A page is what one checkpoint wrote for one session; its key has the checkpoint's cut. A message is stored
-// once, however many sessions wait for it, with their number beside it.
+// once, however many sessions wait for it: with their number beside it, or in a bundle with the others of the page if it is small and this session
+// alone waits for it. Bundles are not in the pages, because a checkpoint puts a page beside those that the session has, so that it has to write
+// them all again.
 //
 // Pages hold nothing behind the cut, so that what is replayed from the journal is never in them already. They are rewritten whole: for a session
 // that is in memory each checkpoint puts one page in place of those that were there, and one that is not only gets more of them.
@@ -22,13 +25,26 @@ type pagedOut struct{ sent, waiting int }
 
 func (p pagedOut) len() int { return p.sent + p.waiting }
 
+// kept says what of a queue entry is in the store.
+type kept uint8
+
+const (
+	notKept    kept = iota // nothing: it is in the journal
+	keptRef                // an entry of a page, and the message on its own
+	keptBundle             // an entry of a page, and the message in the page's bundle
+)
+
+// bundleLimit is the largest message, topic and payload, for a bundle: those of a session that is in memory are written again and again.
+const bundleLimit = 512
+
 // pageEntry is one entry of a page: LSN, as the distance from the entry before, then packetID(2) flags(1: bits 0-1 QoS, 4 sent, 8 released, 16
-// retain, 32 via follows) [via(3)].
+// retain, 32 via follows, 64 in the bundle) [via(3)].
 type pageEntry struct {
 	lsn   uint64
 	id    uint16
 	flags byte
 	via   via
+	msg   *Message // not in the page
 }
 
 const (
@@ -36,14 +52,15 @@ const (
 	pageReleased = 8
 	pageRetain   = 16
 	pageVia      = 32
+	pageBundle   = 64
 )
 
-func entryFlags(qos byte, sent, released, retain bool, by via) byte {
+func entryFlags(qos byte, sent, released, retain bool, by via, in kept) byte {
 	flags := qos
 	for _, f := range []struct {
 		on  bool
 		bit byte
-	}{{sent, pageSent}, {released, pageReleased}, {retain, pageRetain}, {by != viaPlain, pageVia}} {
+	}{{sent, pageSent}, {released, pageReleased}, {retain, pageRetain}, {by != viaPlain, pageVia}, {in == keptBundle, pageBundle}} {
 		if f.on {
 			flags |= f.bit
 		}
@@ -52,11 +69,11 @@ func entryFlags(qos byte, sent, released, retain bool, by via) byte {
 }
 
 func (f *flight) entry() pageEntry {
-	return pageEntry{f.msg.lsn, f.id, entryFlags(f.qos, true, f.released, f.retain, viaPlain), viaPlain}
+	return pageEntry{f.msg.lsn, f.id, entryFlags(f.qos, true, f.released, f.retain, viaPlain, f.kept), viaPlain, f.msg}
 }
 
 func (q *queued) entry() pageEntry {
-	return pageEntry{q.msg.lsn, q.id, entryFlags(q.qos, false, false, q.retain, q.via), q.via}
+	return pageEntry{q.msg.lsn, q.id, entryFlags(q.qos, false, false, q.retain, q.via, q.kept), q.via, q.msg}
 }
 
 // appendPage encodes entries, which are in the order of their LSNs.
@@ -71,6 +88,54 @@ func appendPage(b []byte, entries []pageEntry) []byte {
 		last = e.lsn
 	}
 	return b
+}
+
+// appendBundle encodes the messages of entries that belong there. A topic is empty if it is that of the message before.
+func appendBundle(b []byte, entries []pageEntry) []byte {
+	last := ""
+	for _, e := range entries {
+		if e.flags&pageBundle == 0 {
+			continue
+		}
+		topic := e.msg.topic
+		if topic == last {
+			topic = ""
+		} else {
+			last = topic
+		}
+		b = appendText(appendText(append(b, e.msg.qos), topic), e.msg.payload)
+	}
+	return b
+}
+
+// decodeBundle gives the entries of a page their messages.
+func decodeBundle(b []byte, entries []pageEntry) error {
+	r, topic := &records{b: b}, ""
+	for i := range entries {
+		e := &entries[i]
+		if e.flags&pageBundle == 0 {
+			continue
+		}
+		e.msg = &Message{lsn: e.lsn, qos: r.byte()}
+		if t := r.text(); t != "" {
+			topic = t
+		}
+		e.msg.topic, e.msg.payload = topic, []byte(r.text())
+		if r.bad || topic == "" || e.msg.qos > 2 {
+			return errRecord
+		}
+	}
+	return r.err()
+}
+
+// bundleOf returns the name of the bundle that belongs to a page, 0 if none does.
+func bundleOf(entries []pageEntry) (lsn uint64) {
+	for _, e := range entries {
+		if e.flags&pageBundle != 0 {
+			return e.lsn
+		}
+	}
+	return 0
 }
 
 func decodePage(b []byte, visit func(pageEntry)) error {
@@ -96,6 +161,8 @@ func decodePage(b []byte, visit func(pageEntry)) error {
 type flusher struct {
 	cut                             uint64
 	sessions, pages, messages, refs *storage.Bucket
+	bundles                         *storage.Bucket
+	bundled                         map[uint64][]pageEntry // to be put into bundles, by their names
 	bodies                          map[uint64]bodyChange
 	done                            []*Session
 }
@@ -108,7 +175,8 @@ type bodyChange struct {
 
 func newFlusher(tx *storage.Tx, cut uint64) *flusher {
 	return &flusher{cut: cut, bodies: map[uint64]bodyChange{}, sessions: tx.Bucket(bucketSessions), pages: tx.Bucket(bucketPages),
-		messages: tx.Bucket(bucketMessages), refs: tx.Bucket(bucketRefs)}
+		messages: tx.Bucket(bucketMessages), refs: tx.Bucket(bucketRefs), bundles: tx.Bucket(bucketBundles),
+		bundled: map[uint64][]pageEntry{}}
 }
 
 func (f *flusher) refer(m *Message) {
@@ -129,10 +197,15 @@ func (f *flusher) session(s *Session) {
 	s.dirty, s.moved = false, false
 	if s.ended {
 		f.sessions.Delete(key64(s.id))
-		f.dropPages(s, func(e pageEntry) { f.forget(e.lsn) })
+		f.dropPages(s, func(e pageEntry) {
+			if e.flags&pageBundle == 0 {
+				f.forget(e.lsn)
+			}
+		})
 		return
 	}
 	whole := s.paged.len() == 0 // all that is on disk is in memory, too
+	leaves := s.conn.Load() == nil && !s.sharesLocked()
 	var entries []pageEntry
 	var disk pagedOut
 	diskBytes := s.queueBytes
@@ -142,13 +215,10 @@ func (f *flusher) session(s *Session) {
 		if later = later || x.msg.lsn > f.cut; x.msg.lsn > f.cut {
 			continue
 		}
-		if disk.sent++; !x.stored {
-			f.refer(x.msg)
-		}
-		if whole || !x.stored {
+		disk.sent++
+		if fresh := f.keep(x.msg, &x.kept, leaves); fresh || whole {
 			entries = append(entries, x.entry())
 		}
-		x.stored = true
 	}
 	for i := range s.queue.len() {
 		x := s.queue.at(i)
@@ -156,13 +226,10 @@ func (f *flusher) session(s *Session) {
 			later, diskBytes = true, diskBytes-len(x.msg.payload)
 			continue
 		}
-		if disk.waiting++; !x.stored {
-			f.refer(x.msg)
-		}
-		if whole || !x.stored {
+		disk.waiting++
+		if fresh := f.keep(x.msg, &x.kept, leaves); fresh || whole {
 			entries = append(entries, x.entry())
 		}
-		x.stored = true
 	}
 	for _, lsn := range s.gone {
 		f.forget(lsn)
@@ -174,6 +241,9 @@ func (f *flusher) session(s *Session) {
 	if len(entries) > 0 {
 		slices.SortFunc(entries, func(a, b pageEntry) int { return int(int64(a.lsn - b.lsn)) })
 		f.pages.Put(key64(s.id, f.cut), appendPage(nil, entries))
+		if lsn := bundleOf(entries); lsn != 0 {
+			f.bundled[lsn] = entries
+		}
 		s.onDisk = true
 	}
 	disk.sent += s.paged.sent
@@ -185,6 +255,22 @@ func (f *flusher) session(s *Session) {
 	}
 }
 
+// keep decides where an entry's message is kept, if that is still open, and reports whether it was. leaves says that the session will hardly be
+// in memory when the next checkpoint comes. A message from before the cut with one reference is nobody else's any more: references are given out
+// before its batch ends.
+func (f *flusher) keep(m *Message, in *kept, leaves bool) bool {
+	if *in != notKept {
+		return false
+	}
+	if leaves && m.refs.Load() == 1 && !m.shared && len(m.topic)+len(m.payload) <= bundleLimit {
+		*in = keptBundle
+	} else {
+		*in = keptRef
+		f.refer(m)
+	}
+	return true
+}
+
 // dropPages deletes a session's pages and visits what was in them.
 func (f *flusher) dropPages(s *Session, visit func(pageEntry)) {
 	if !s.onDisk {
@@ -193,7 +279,14 @@ func (f *flusher) dropPages(s *Session, visit func(pageEntry)) {
 	var keys [][]byte
 	for k, v := range f.pages.Prefix(key64(s.id)) {
 		keys = append(keys, slices.Clone(k))
-		_ = decodePage(v, visit) // what cannot be decoded was refused when it was read
+		var entries []pageEntry
+		_ = decodePage(v, func(e pageEntry) { entries = append(entries, e) }) // what cannot be decoded was refused when it was read
+		if lsn := bundleOf(entries); lsn != 0 {
+			f.bundles.Delete(key64(lsn))
+		}
+		for _, e := range entries {
+			visit(e)
+		}
 	}
 	for _, k := range keys {
 		f.pages.Delete(k)
@@ -201,8 +294,11 @@ func (f *flusher) dropPages(s *Session, visit func(pageEntry)) {
 	s.onDisk = false
 }
 
-// finish brings the messages in step with the entries that refer to them.
+// finish writes the bundles, in the order of their keys, and brings the messages in step with the entries that refer to them.
 func (f *flusher) finish() {
+	for _, lsn := range slices.Sorted(maps.Keys(f.bundled)) {
+		f.bundles.Put(key64(lsn), appendBundle(nil, f.bundled[lsn]))
+	}
 	lsns := make([]uint64, 0, len(f.bodies))
 	for lsn, c := range f.bodies {
 		if c.by != 0 {
@@ -243,11 +339,11 @@ func (st *store) pageOut(s *Session) {
 		return
 	}
 	n := 0
-	for n < s.queue.len() && s.queue.at(n).stored {
+	for n < s.queue.len() && s.queue.at(n).kept != notKept {
 		n++
 	}
 	for _, f := range s.flights.all() {
-		if !f.stored {
+		if f.kept == notKept {
 			return
 		}
 	}
@@ -310,25 +406,35 @@ func (st *store) pageIn(s *Session) error {
 // readPages returns what a session has on disk, by LSN, but for what the caller has.
 func (st *store) readPages(session uint64, have map[uint64]bool) (flights []flight, waiting []queued, err error) {
 	err = st.srv.db.View(func(tx *storage.Tx) error {
-		messages := tx.Bucket(bucketMessages)
+		messages, bundles := tx.Bucket(bucketMessages), tx.Bucket(bucketBundles)
 		for k, v := range tx.Bucket(bucketPages).Prefix(key64(session)) {
 			var entries []pageEntry
 			if err := decodePage(v, func(e pageEntry) { entries = append(entries, e) }); err != nil {
 				return fmt.Errorf("page %x: %w", k, err)
 			}
+			if lsn := bundleOf(entries); lsn != 0 {
+				if err := decodeBundle(bundles.Get(key64(lsn)), entries); err != nil {
+					return fmt.Errorf("bundle %x: %w", lsn, err)
+				}
+			}
 			for _, e := range entries {
 				if have[e.lsn] {
 					continue
 				}
-				m, err := st.body(messages, e.lsn)
-				if err != nil {
-					return err
+				m, in := e.msg, keptBundle
+				if m == nil {
+					in = keptRef
+					if m, err = st.body(messages, e.lsn); err != nil {
+						return err
+					}
+				} else {
+					m.refs.Add(1)
 				}
 				if e.flags&pageSent != 0 {
 					flights = append(flights, flight{msg: m, id: e.id, qos: e.flags & 3, retain: e.flags&pageRetain != 0,
-						released: e.flags&pageReleased != 0, stored: true})
+						released: e.flags&pageReleased != 0, kept: in})
 				} else {
-					waiting = append(waiting, queued{msg: m, id: e.id, qos: e.flags & 3, via: e.via, retain: e.flags&pageRetain != 0, stored: true})
+					waiting = append(waiting, queued{msg: m, id: e.id, qos: e.flags & 3, via: e.via, retain: e.flags&pageRetain != 0, kept: in})
 				}
 			}
 		}

@@ -64,7 +64,7 @@ type flight struct {
 	retain   bool
 	released bool // QoS 2: PUBREC was received, PUBREL is what to send again
 	due      bool // to be sent again on this connection
-	stored   bool // in the store, not only in the journal
+	kept     kept
 }
 
 // queued is a message waiting to be sent.
@@ -74,7 +74,7 @@ type queued struct {
 	qos    byte
 	via    via  // the shared subscription that it came by
 	retain bool // sent because of a new subscription: the RETAIN flag is set [MQTT-3.3.1-8]
-	stored bool
+	kept   kept
 }
 
 // replayed is a retained message on its way to a new subscription, where nothing need survive a crash.
@@ -250,7 +250,7 @@ func (s *Session) pumpLocked(c *conn) (wait uint64) {
 		if !c.sendMessage(q.msg, q.qos, q.id, q.retain, q.msg.lsn < s.sentBefore) {
 			return 0
 		}
-		f := flight{id: q.id, qos: q.qos, retain: q.retain, stored: q.stored}
+		f := flight{id: q.id, qos: q.qos, retain: q.retain, kept: q.kept}
 		if s.persistent() {
 			f.msg = q.msg
 		}
@@ -338,7 +338,7 @@ func (s *Session) acknowledged(id uint16, qos byte) (lsn uint64) {
 		}
 		if s.persistent() {
 			lsn = f.msg.lsn
-			s.settleLocked(f.msg, f.stored)
+			s.settleLocked(f.msg, f.kept)
 		}
 		s.flights.remove(i)
 		break
@@ -347,8 +347,8 @@ func (s *Session) acknowledged(id uint16, qos byte) (lsn uint64) {
 }
 
 // settleLocked lets go of a queue entry's message for good.
-func (s *Session) settleLocked(m *Message, stored bool) {
-	if stored {
+func (s *Session) settleLocked(m *Message, in kept) {
+	if in == keptRef {
 		s.gone = append(s.gone, m.lsn)
 	}
 	s.touchLocked()
@@ -509,12 +509,12 @@ func (s *Session) end() {
 	s.ended = true
 	for i := range s.flights.len() {
 		if f := s.flights.at(i); f.msg != nil {
-			s.settleLocked(f.msg, f.stored)
+			s.settleLocked(f.msg, f.kept)
 		}
 	}
 	for i := range s.queue.len() {
 		if q := s.queue.at(i); s.persistent() {
-			s.settleLocked(q.msg, q.stored)
+			s.settleLocked(q.msg, q.kept)
 		}
 	}
 	s.subs, s.flights, s.queue, s.unreleased, s.paged = nil, fifo[flight]{}, fifo[queued]{}, nil, pagedOut{}
@@ -566,21 +566,21 @@ func (s *Session) dropRefused(info ConnInfo, again bool) {
 func (s *Session) dropTopics(refused map[string]bool, again bool) (dropped []uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	keep := func(m *Message, stored bool) bool {
+	keep := func(m *Message, in kept) bool {
 		if !refused[m.topic] {
 			return true
 		}
 		if s.persistent() {
 			dropped = append(dropped, m.lsn)
-			s.settleLocked(m, stored)
+			s.settleLocked(m, in)
 		}
 		return false
 	}
 	if again {
-		s.flights.keep(func(f *flight) bool { return f.released || keep(f.msg, f.stored) })
+		s.flights.keep(func(f *flight) bool { return f.released || keep(f.msg, f.kept) })
 	}
 	s.queue.keep(func(q *queued) bool {
-		if keep(q.msg, q.stored) {
+		if keep(q.msg, q.kept) {
 			return true
 		}
 		s.queueBytes -= len(q.msg.payload)

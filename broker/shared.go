@@ -379,7 +379,7 @@ func (s *Session) takeOut(m *Message) bool {
 			continue
 		}
 		s.queueBytes -= len(m.payload)
-		s.settleLocked(m, q.stored)
+		s.settleLocked(m, q.kept)
 		s.queue.remove(i)
 		s.overflow = false
 		return true

@@ -40,6 +40,7 @@ import (
 //	broker.pages     session(8) cut(8)     what waits for the session or was sent and not acknowledged (pages.go)
 //	broker.messages  message(8)            qos(1) topic payload
 //	broker.refs      message(8)            how many entries of pages refer to it (4); none: one
+//	broker.bundles   message(8)            { qos(1) topic payload }… of a page's entries that nobody shares; the key is the first one's
 //	broker.retained  account 00 topic      message(8) qos(1) payload
 //	broker.clock     served                seconds(8) that servers have run on this store, as of the last checkpoint
 //
@@ -68,6 +69,7 @@ const (
 	bucketPages    = "broker.pages"
 	bucketMessages = "broker.messages"
 	bucketRefs     = "broker.refs"
+	bucketBundles  = "broker.bundles"
 	bucketRetained = "broker.retained"
 	bucketClock    = "broker.clock"
 
@@ -630,14 +632,14 @@ func (s *Session) settleByLSN(lsn uint64) {
 	if i, found := find(&s.flights, lsn); found {
 		f := *s.flights.at(i)
 		s.flights.remove(i)
-		s.settleLocked(f.msg, f.stored)
+		s.settleLocked(f.msg, f.kept)
 		return
 	}
 	if i, found := find(&s.queue, lsn); found {
 		q := *s.queue.at(i)
 		s.queue.remove(i)
 		s.queueBytes -= len(q.msg.payload)
-		s.settleLocked(q.msg, q.stored)
+		s.settleLocked(q.msg, q.kept)
 	}
 }
 
@@ -659,7 +661,7 @@ func (s *Session) markSentLocked(lsn uint64, released bool) {
 		q := *s.queue.at(i)
 		s.queue.remove(i)
 		s.queueBytes -= len(q.msg.payload)
-		s.flights.insert(at, flight{msg: q.msg, id: q.id, qos: q.qos, retain: q.retain, released: released, stored: q.stored})
+		s.flights.insert(at, flight{msg: q.msg, id: q.id, qos: q.qos, retain: q.retain, released: released, kept: q.kept})
 	}
 }
 

@@ -146,7 +146,7 @@ func ReplayRecords(records ...[]byte) (before, after string, err error) {
 }
 
 // BucketNames are the buckets that must be empty when nothing is left to remember.
-var BucketNames = []string{bucketSessions, bucketPages, bucketMessages, bucketRefs, bucketRetained}
+var BucketNames = []string{bucketSessions, bucketPages, bucketMessages, bucketRefs, bucketBundles, bucketRetained}
 
 // InMemory returns how many messages a session holds in memory, and how many it holds at all.
 func (s *Server) InMemory(account, clientID string) (memory, all int) {
