@@ -63,7 +63,7 @@ func (c *conn) journalAcked() {
 	if len(c.acked) > 0 {
 		b := c.srv.jnl.Begin()
 		c.srv.store.addDone(b, c.sess.id, c.acked)
-		b.Append()
+		b.AppendLater()
 		b.End()
 		c.acked = c.acked[:0]
 	}

@@ -225,7 +225,7 @@ func (st *store) detached(s *Session) {
 	s.mu.Unlock()
 	left := append(sent, uint64(s.srv.clock.at(s.srv.clock.now()).Unix()), uint64(s.srv.clock.served()))
 	b.Add(streamBroker, appendNumbers(appendNumbers([]byte{recDetach}, s.id, uint64(len(sent))), left...))
-	b.Append()
+	b.AppendLater()
 	b.End()
 }
 

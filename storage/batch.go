@@ -41,7 +41,13 @@ func (b *Batch) Empty() bool { return len(b.buf) == 0 }
 
 // Append gives the batch its place in the order of the world and returns it; 0 when the batch is empty. Memory is changed
 // after it and before End. A second call returns the same LSN.
-func (b *Batch) Append() LSN {
+func (b *Batch) Append() LSN { return b.append(true) }
+
+// AppendLater is Append for what nobody waits for: it goes to disk with the next batch of anybody's, when somebody waits for it after all, or
+// after a second or two.
+func (b *Batch) AppendLater() LSN { return b.append(false) }
+
+func (b *Batch) append(now bool) LSN {
 	if b.lsn != 0 || b.Empty() {
 		return b.lsn
 	}
@@ -54,9 +60,14 @@ func (b *Batch) Append() LSN {
 		for _, s := range b.streams {
 			j.lastOf[s] = b.lsn
 		}
-		j.wake.Signal()
+		if now || j.backlog.Load() > j.db.cfg.BacklogBytes/8 {
+			j.pressLocked()
+		}
 	}
 	j.mu.Unlock()
+	if !now {
+		j.db.stir()
+	}
 	j.db.counters.batches.Add(1)
 	return b.lsn
 }

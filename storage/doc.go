@@ -23,6 +23,8 @@
 //	b.End()
 //	err := j.Wait(ctx, lsn) // or j.Notify: on disk
 //
+// What nobody waits for is appended with AppendLater, and causes no sync of its own.
+//
 // A batch is all or nothing after a crash. What the records mean is known to the [Consumer] of their stream, which keeps
 // their effect in memory. A checkpoint asks all consumers to freeze what they have at one LSN (the cut), has each write it
 // into the store in one transaction together with the cut, and gives the journal's files up to there back for re-use. At

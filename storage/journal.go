@@ -52,6 +52,7 @@ type Journal struct {
 	wake     sync.Cond // the writer sleeps here
 	space    sync.Cond // Begin sleeps here while the backlog is over its bound
 	gather   *gathering
+	pressing bool // somebody waits for what is in gather
 	next     LSN
 	broken   bool // the store has failed: nothing is gathered any more
 	stopping bool
@@ -200,7 +201,24 @@ func (j *Journal) Wait(ctx context.Context, lsn LSN) error {
 
 // Notify calls w.Durable(err) once, from the notifier's goroutine, when lsn is on disk (nil) or will never be. After Close
 // it is called from a goroutine of its own, with ErrClosed.
-func (j *Journal) Notify(lsn LSN, w Waiter) { j.notifier.add(j, lsn, w) }
+func (j *Journal) Notify(lsn LSN, w Waiter) {
+	j.notifier.add(j, lsn, w)
+	j.press(lsn)
+}
+
+// press has the writer write what has gathered, if that is at or below lsn.
+func (j *Journal) press(lsn LSN) {
+	j.mu.Lock()
+	if j.gather.count > 0 && j.gather.first <= lsn {
+		j.pressLocked()
+	}
+	j.mu.Unlock()
+}
+
+func (j *Journal) pressLocked() {
+	j.pressing = true
+	j.wake.Signal()
+}
 
 // Attach makes c the consumer of a stream and replays to it what lies behind its last checkpoint. Call it once per
 // stream, at start, before the first Begin that uses the stream. Records of a stream that nobody attached are kept.
@@ -235,6 +253,7 @@ func (j *Journal) abandon() {
 	j.mu.Lock()
 	j.broken = true
 	j.gather.reset()
+	j.pressing = false
 	j.wake.Signal()
 	j.space.Broadcast()
 	j.mu.Unlock()

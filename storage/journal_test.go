@@ -348,6 +348,46 @@ func TestNotify(t *testing.T) {
 	}
 }
 
+// TestAppendLater: what nobody waits for is not written for its own sake, but goes along with what is, when somebody waits after all, and before long.
+func TestAppendLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := storagetest.Open(t)
+		j := db.Journal()
+		attach(t, db, 'a', newTally("a"))
+		later := func() storage.LSN {
+			b := j.Begin()
+			defer b.End()
+			b.Add('a', make([]byte, 8))
+			return b.AppendLater()
+		}
+		time.Sleep(time.Hour)
+		first := later()
+		synctest.Wait()
+		if j.Durable() >= first {
+			t.Error("it was written at once")
+		}
+		wait(t, j, record(j, 'a', make([]byte, 8), nil))
+		second := later()
+		wait(t, j, second)
+		syncs := db.Stats().JournalSyncs
+		third := later()
+		time.Sleep(3 * time.Second)
+		if j.Durable() < third {
+			t.Error("it is not on disk after three seconds")
+		}
+		if n := db.Stats().JournalSyncs - syncs; n != 1 {
+			t.Errorf("%d syncs for it", n)
+		}
+		fourth := later()
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if j.Durable() < fourth {
+			t.Error("it is not on disk after Close")
+		}
+	})
+}
+
 func TestWaitContext(t *testing.T) {
 	db := storagetest.Open(t)
 	ctx, cancel := context.WithCancel(context.Background())

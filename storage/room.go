@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -87,6 +88,7 @@ func (db *DB) lookForRoom() {
 	if db.Err() != nil {
 		return
 	}
+	db.journal.press(math.MaxUint64) // what nobody waits for has waited long enough
 	spares := 1
 	if db.Full() != nil {
 		spares = 2 // else a store on the brink would be full and not full in turn

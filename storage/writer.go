@@ -54,13 +54,14 @@ func (j *Journal) writeLoop() {
 func (j *Journal) take() *gathering {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for j.gather.count == 0 {
+	for !j.pressing && (j.gather.count == 0 || !j.stopping) {
 		if j.stopping || j.broken {
 			return nil
 		}
 		j.wake.Wait()
 	}
 	g := j.gather
+	j.pressing = false
 	j.gather, j.writer.idle = j.writer.idle, nil
 	return g
 }
