@@ -229,11 +229,12 @@ func (p *peer) resident(line string) int {
 	return kib
 }
 
-// usage is what the files below dir take on disk, without xively's journal, which has the same size whatever is stored.
+// usage is what the files below dir take on disk, without what is the same whatever is stored: xively's journal, and the
+// room that it keeps in hand behind the end of its store.
 func usage(dir string) (n int64) {
 	_ = filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
 		if err == nil && !info.IsDir() && !strings.Contains(path, "/journal/") {
-			n += info.Sys().(*syscall.Stat_t).Blocks * 512
+			n += min(info.Sys().(*syscall.Stat_t).Blocks*512, info.Size())
 		}
 		return nil
 	})
