@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
-	"github.com/chromedp/chromedp/kb"
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 )
 
@@ -53,7 +52,7 @@ func TestBrowserDevices(t *testing.T) {
 	p.see("2 devices chosen")
 	p.button("Tags")
 	p.fill("Add", "roof")
-	p.key(kb.Enter)
+	p.click("field", "Take away")
 	p.button("Change 2 devices")
 	p.see("2 devices changed.")
 	p.button("Close")
@@ -141,12 +140,18 @@ func TestBrowserDevice(t *testing.T) {
 	p.see("Device connected")
 	p.tab("Diagnose")
 	p.see("What happened", "Flight recorder")
+	p.button("Stop") // the live tab has switched it on
+	p.see("15 minutes")
+	s.done(c.Publish(device.topic("temp"), 1, false, ",,23.5,unrecorded"), "publish")
 	p.button("Record")
-	p.see("Waiting for a packet of the device", "on for 14 min")
+	p.see("on for 14 min")
 	s.done(c.Publish(device.topic("temp"), 1, false, ",,23.75,recorded"), "publish")
 	p.see("PUBLISH", "→ server", ",,23.75,recorded", "PUBACK", "← device")
+	if p.shows("unrecorded") {
+		t.Error("the recorder goes on after it was stopped")
+	}
 	p.button("Stop")
-	p.see("For how long")
+	p.see("15 minutes")
 	p.accessible()
 	p.tab("Access")
 	p.see(testEmail, "is an admin of the account of")

@@ -93,6 +93,8 @@ func TestBrowserLogs(t *testing.T) {
 	p.signIn(testEmail)
 	p.open("/logs?q=overheated&live=1")
 	p.see("boiler overheated at last", "Live")
+	publish(x.shed.topic("_log"), false, `{"message":"lid overheated before","severity":"critical"}`)
+	p.see("lid overheated before")
 	p.allow("ERR_")
 	g.set(true)
 	p.see("Connecting…")
@@ -101,8 +103,10 @@ func TestBrowserLogs(t *testing.T) {
 	p.see("oven overheated meanwhile")
 	publish(x.shed.topic("_log"), false, `{"message":"kiln overheated afterwards","severity":"critical"}`)
 	p.see("kiln overheated afterwards")
-	if rows := read[int](p, `[...document.querySelectorAll('.log-row')].filter((r) => r.textContent.includes('oven overheated')).length`); rows != 1 {
-		t.Errorf("%d rows for one entry", rows)
+	for _, text := range []string{"lid overheated before", "oven overheated meanwhile"} {
+		if rows := read[int](p, `[...document.querySelectorAll('.log-row')].filter((r) => r.textContent.includes(`+quoteJS(text)+`)).length`); rows != 1 {
+			t.Errorf("%d rows for %q", rows, text)
+		}
 	}
 
 	folder := p.downloads()
@@ -111,7 +115,7 @@ func TestBrowserLogs(t *testing.T) {
 	p.link("Export")
 	file := p.downloaded(folder, "logs.ndjson")
 	lines := strings.Split(strings.TrimSuffix(file, "\n"), "\n")
-	if len(lines) != 34 || !strings.Contains(file, "boiler overheated at last") || strings.Contains(file, "all is well") {
+	if len(lines) != 35 || !strings.Contains(file, "boiler overheated at last") || strings.Contains(file, "all is well") {
 		t.Errorf("%d lines in the export: %.600s", len(lines), file)
 	}
 	for _, line := range lines {

@@ -28,8 +28,8 @@ const byText = (e: AuditEntry) => (e.byId === e.objectId ? `the ${kindNames[e.ki
 const nameOf = (e: AuditEntry) => e.byName || (e.byType === 'platform' ? 'the platform' : e.byId ?? e.by);
 
 export const auditColumns = (object: boolean): Column<AuditEntry>[] => [
-  { key: 'at', header: 'When', width: 120, cell: (e) => <Ago time={e.at} /> },
-  { key: 'by', header: 'Who', width: 170, cell: (e) => byText(e) },
+  { key: 'at', header: 'When', width: 104, cell: (e) => <Ago time={e.at} /> },
+  { key: 'by', header: 'Who', width: 150, cell: (e) => byText(e) },
   { key: 'what', header: 'What', cell: (e) => (object ? <>{verbs[e.action]} {kindNames[e.kind] ?? e.kind} <b>{e.name || e.objectId}</b></> : summary(e)) },
 ];
 

@@ -47,7 +47,7 @@ export default function AccessPage() {
     >
       <section className="card question">
         <Lookup label="May" placeholder={name} description="A device, an end user or an admin; empty for yourself" kinds={principals} value={view.principal} known={answer.data?.principal.name} onChange={(principal) => setView({ principal })} />
-        <Select label="do this" description="An API key may do what its admin may" data={actions} value={action} onChange={(v) => setView({ action: v ?? 'read', ...(v === 'subscribe' && isID(view.object) ? { object: '' } : {}) })} allowDeselect={false} />
+        <Select label="do this" description="An API key may do what its admin may, within its scopes" data={actions} value={action} onChange={(v) => setView({ action: v ?? 'read', ...(v === 'subscribe' && isID(view.object) ? { object: '' } : {}) })} allowDeselect={false} />
         <div>
           {topics ? <TopicInput value={isID(view.object) ? '' : view.object} principal={view.principal} onChange={(object) => setView({ object })} filter={action === 'subscribe'} />
             : <Lookup label="with" placeholder="Device, group, user, template" description="Anything of the directory, by name" kinds={objects} value={isID(view.object) ? view.object : ''} known={answer.data?.object.name} onChange={(object) => setView({ object })} />}

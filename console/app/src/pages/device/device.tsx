@@ -1,7 +1,7 @@
 import { ActionIcon, Anchor, Button, Group, Menu, Tabs, Text } from '@mantine/core';
 import { IconCpuOff, IconDots, IconTrash } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
-import { lazy, Suspense } from 'react';
+import { lazy, Suspense, useEffect, useRef } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
 import { api, ApiError, must, type Device } from '../../api/client';
 import { AuditList } from '../../components/audit';
@@ -37,6 +37,11 @@ function Shown({ device: d, tab }: { device: Device; tab: string }) {
   const navigate = useNavigate();
   const name = d.name || d.serialNumber;
   const fill = tab === 'live' || tab === 'logs';
+  const list = useRef<HTMLDivElement>(null);
+  useEffect(() => { // on a narrow screen the list is wider than the page
+    const active = list.current?.querySelector<HTMLElement>('[aria-selected=true]');
+    if (active) list.current!.scrollLeft = active.offsetLeft - (list.current!.clientWidth - active.offsetWidth) / 2;
+  }, [tab]);
   return (
     <Page title={name} back={{ to: '/devices', label: 'Devices' }} fill={fill} hints={deviceHints(d, tab)} actions={<More device={d} />}
       heading={<span className="device-name"><span className={d.connected ? 'dot on' : 'dot'} role="img" aria-label={d.connected ? 'online' : 'offline'} />{name}</span>}
@@ -49,7 +54,7 @@ function Shown({ device: d, tab }: { device: Device; tab: string }) {
         </Group>
       }>
       <Tabs value={tab} onChange={(t) => void navigate(`/devices/${d.id}${t === 'overview' ? '' : `/${t}`}`)} keepMounted={false} mb="md" className="device-tabs">
-        <Tabs.List>{tabs.map(([key, label]) => <Tabs.Tab key={key} value={key}>{label}</Tabs.Tab>)}</Tabs.List>
+        <Tabs.List ref={list}>{tabs.map(([key, label]) => <Tabs.Tab key={key} value={key}>{label}</Tabs.Tab>)}</Tabs.List>
       </Tabs>
       <div role="tabpanel" aria-label={tab} className={fill ? 'grow device-fill' : undefined}>
         <Suspense fallback={<Loading />}>

@@ -34,8 +34,8 @@ export default function Diagnose({ device: d }: { device: Device }) {
           <Card>
             <Group gap={12} wrap="nowrap" align="flex-start">
               {g.findings.length === 0 ? <IconCircleCheck size={22} color="var(--x-ok)" style={{ flex: 'none' }} /> : <IconAlertTriangle size={22} color="var(--x-warn)" style={{ flex: 'none' }} />}
-              <div style={{ flex: 1, minWidth: 0 }}><Text fw={550}>{g.summary}</Text><Text size="xs" c="dimmed" mt={2}>What was looked at since {absolute(g.from).slice(0, 16)}.</Text></div>
-              <SegmentedControl size="xs" aria-label="How far back" value={span} onChange={setSpan} data={[{ value: '1h', label: '1 h' }, { value: '24h', label: '1 day' }, { value: '7d', label: '7 days' }]} />
+              <div className="verdict"><div><Text fw={550}>{g.summary}</Text><Text size="xs" c="dimmed" mt={2}>What was looked at since {absolute(g.from).slice(0, 16)}.</Text></div>
+              <SegmentedControl size="xs" aria-label="How far back" value={span} onChange={setSpan} data={[{ value: '1h', label: '1 h' }, { value: '24h', label: '1 day' }, { value: '7d', label: '7 days' }]} /></div>
             </Group>
           </Card>
           {g.findings.map((f) => <Finding key={f.trouble} finding={f} />)}
