@@ -273,7 +273,7 @@ func TestHTTPPublish(t *testing.T) {
 	token := s.signIn(testEmail)
 	d := s.device(token, account, s.template(token, account), "1")
 	admin, received := s.dial("ssl", "", tokenUser, token)
-	s.subscribe(admin, d.topic("#"), 1)
+	s.subscribe(admin, d.topic("temp"), 1) // not all: that a credential was made is told to _updates/fields, when the broker comes to it
 	send := func(path, body string, sign func(*http.Request)) int {
 		req, err := http.NewRequest("POST", s.url("https", "/messaging/publish/"+path), strings.NewReader(body))
 		if err != nil {
