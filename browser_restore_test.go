@@ -5,10 +5,7 @@ import "testing"
 // TestBrowserRestore: an admin puts the server back to a backup and is where they were before, without what came later.
 func TestBrowserRestore(t *testing.T) {
 	dir, _ := newData(t, testEmail)
-	ports := freePorts(t, 3)
-	server := spawn(t, dir, "listen.local="+ports[0], "listen.mqtts="+ports[1], "listen.tls="+ports[2])
-	t.Cleanup(func() { server.kill() })
-	server.mustReady()
+	server := spawnToStay(t, dir)
 	sh := shellAt(t, server.rest)
 	sh.run(exitOK, "", "devices", "create", "--serial", "earlier-1")
 	p := browse(t, server.rest)

@@ -181,6 +181,9 @@ a folder of its own in the data folder. An API key cannot do this.`,
 					return err
 				}
 				next, err := c.one(cmd.Context(), http.MethodGet, path, nil, "backup")
+				if ctx := cmd.Context().Err(); ctx != nil {
+					return ctx
+				}
 				if err != nil {
 					break // it has stopped, or knows this sign-in no more
 				}

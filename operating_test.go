@@ -227,10 +227,7 @@ func TestBackupRoutes(t *testing.T) {
 // TestRestoreRunning: the running server goes back to a backup: what came later is gone from it and kept beside it, and devices and people go on.
 func TestRestoreRunning(t *testing.T) {
 	dir, accounts := newData(t, testEmail)
-	ports := freePorts(t, 3)
-	p := spawn(t, dir, "listen.local="+ports[0], "listen.mqtts="+ports[1], "listen.tls="+ports[2])
-	t.Cleanup(func() { p.kill() })
-	p.mustReady()
+	p := spawnToStay(t, dir)
 	sh := shellAt(t, p.rest)
 	fleet := soakFleet(t, sh, accounts[0].AccountID, 1)
 	publish := func(value string) {
@@ -290,18 +287,25 @@ func TestRestoreRunning(t *testing.T) {
 	}
 }
 
-// freePorts returns addresses that nobody listens on, for servers that come back on them.
-func freePorts(t *testing.T, n int) (all []string) {
+// spawnToStay is spawn of a server that has the same ports when it starts again. It is ready, and is killed at the end of the test.
+func spawnToStay(t *testing.T, dir string) *process {
 	t.Helper()
-	for range n {
+	var set []string
+	var taken []net.Listener // all at once, so that they differ
+	for _, key := range []string{"listen.local", "listen.mqtts", "listen.tls"} {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, ln.Addr().String())
-		defer ln.Close()
+		taken, set = append(taken, ln), append(set, key+"="+ln.Addr().String())
 	}
-	return all
+	for _, ln := range taken {
+		_ = ln.Close()
+	}
+	p := spawn(t, dir, set...)
+	t.Cleanup(func() { p.kill() })
+	p.mustReady()
+	return p
 }
 
 // get is call for answers of any kind and paths as they are.
