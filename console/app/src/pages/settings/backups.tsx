@@ -27,7 +27,7 @@ async function restored(name: string): Promise<void> {
       if (backup.state === 'done') return;
     } catch (e) {
       if (!(e instanceof ApiError)) throw e;
-      if (e.status === 401) return; // it is back, and does not know this sign-in
+      if (e.status >= 400 && e.status < 500) return; // it is back, and does not know this sign-in, or not as an operator's
     }
   }
 }
